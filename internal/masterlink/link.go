@@ -255,6 +255,9 @@ func (l *Link) resumePoint() (r Resume, ok bool) {
 			return
 		}
 		l.dropped = false
+		for len(l.ackNow) > 0 { // asked for on an earlier connection, whose writer is gone
+			<-l.ackNow
+		}
 		asked <- l.host.Resume()
 	})
 	select {

@@ -36,9 +36,6 @@ func (w *writer) silence() {
 func (w *writer) stream() {
 	l := w.s.l
 	w.mode <- func(now int64, dst []byte) []byte {
-		for len(l.ackNow) > 0 { // asked for on an earlier connection
-			<-l.ackNow
-		}
 		off := l.applied.Load()
 		l.acked.Store(off)
 		return w.pace.Stream(now, off, dst)
@@ -66,6 +63,12 @@ func (w *writer) run() {
 		case change := <-w.mode:
 			out = change(clock(), out)
 		case off := <-l.ackNow:
+			// The question may overtake the change of mode that was posted before it.
+			select {
+			case change := <-w.mode:
+				out = change(clock(), out)
+			default:
+			}
 			out = w.pace.Asked(off, out)
 			if len(out) > 0 {
 				l.acked.Store(off)
