@@ -57,6 +57,7 @@ type Directive struct {
 	UsedBy  string // the component that reads it; "" for directives without effect
 	Env     string // environment variable that can give the value, or ""
 
+	binary    bool                                          // a String may hold NUL bytes
 	set       func(args []string) (changed bool, err error) // check and store
 	get       func() string                                 // as CONFIG GET
 	lines     func() []string                               // arguments of each line in a file; none: not written
@@ -84,6 +85,7 @@ func (d *Directive) alias(name string) *Directive { d.Alias = name; return d }
 func (d *Directive) by(user string) *Directive    { d.UsedBy = user; return d }
 func (d *Directive) with(f Flags) *Directive      { d.Flags |= f; return d }
 func (d *Directive) env(name string) *Directive   { d.Env = name; return d }
+func (d *Directive) raw() *Directive              { d.binary = true; return d }
 func (d *Directive) applies(fn func() error) *Directive {
 	d.apply = fn
 	return d
@@ -384,7 +386,7 @@ func (r *Registry) text(name string, p *string, def string, check func(string) e
 	}
 	d.set = func(args []string) (bool, error) {
 		s := args[0]
-		if !d.is(Sensitive) {
+		if !d.binary {
 			s = cString(s)
 		}
 		if check != nil {

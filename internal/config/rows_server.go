@@ -118,7 +118,7 @@ func checked(d *Directive, check func() error) {
 
 func securityRows(r *Registry, v *Values) {
 	r.section("Security")
-	r.text("requirepass", &v.RequirePass, "", nil, "Password of the default user; empty asks for none.").with(Sensitive).env("REDIS_REPLICA_REQUIREPASS").by("commands")
+	r.text("requirepass", &v.RequirePass, "", nil, "Password of the default user; empty asks for none.").with(Sensitive).raw().env("REDIS_REPLICA_REQUIREPASS").by("commands")
 	r.text("aclfile", &v.ACLFile, "", nil, "File of ACL users, instead of `user` lines.").with(Immutable).by("commands")
 	integer(r, "acllog-max-len", &v.ACLLogMaxLen, signed(0, maxLong), 128, "Entries kept by ACL LOG.").by("commands")
 	enum(r, "acl-pubsub-default", &v.ACLPubsubDefault, aclPubsubs, ResetChannels, "Whether new users may use every Pub/Sub channel or none.").by("commands")
