@@ -57,11 +57,13 @@ type Directive struct {
 	UsedBy  string // the component that reads it; "" for directives without effect
 	Env     string // environment variable that can give the value, or ""
 
+	emptyOK   bool                                          // an empty String is a value, not an unset one
 	binary    bool                                          // a String may hold NUL bytes
 	set       func(args []string) (changed bool, err error) // check and store
 	get       func() string                                 // as CONFIG GET
 	lines     func() []string                               // arguments of each line in a file; none: not written
 	isDefault func() bool
+	mustWrite func(line int) bool // whether a line is added to a file without it; nil: unless isDefault
 	snapshot  func() (restore func())
 	apply     func() error // built-in work after CONFIG SET
 	hooks     []*hook
@@ -85,6 +87,7 @@ func (d *Directive) alias(name string) *Directive { d.Alias = name; return d }
 func (d *Directive) by(user string) *Directive    { d.UsedBy = user; return d }
 func (d *Directive) with(f Flags) *Directive      { d.Flags |= f; return d }
 func (d *Directive) env(name string) *Directive   { d.Env = name; return d }
+func (d *Directive) orEmpty() *Directive          { d.emptyOK = true; return d }
 func (d *Directive) raw() *Directive              { d.binary = true; return d }
 func (d *Directive) applies(fn func() error) *Directive {
 	d.apply = fn
@@ -371,15 +374,15 @@ func wordsOf(list []word, value int) string {
 	return strings.Join(names, " ")
 }
 
-// text adds a row for a string. An empty one counts as unset where the default is empty: it is then not written by
-// CONFIG REWRITE. check may be nil.
+// text adds a row for a string. An empty one counts as unset where the default is empty, unless orEmpty follows: it is
+// then taken out of the file by CONFIG REWRITE. check may be nil.
 func (r *Registry) text(name string, p *string, def string, check func(string) error, doc string) *Directive {
 	*p = def
 	d := &Directive{Name: name, Kind: String, Default: def, Doc: doc, snapshot: snapshotOf(p)}
 	d.get = func() string { return *p }
 	d.isDefault = func() bool { return *p == def }
 	d.lines = func() []string {
-		if *p == "" && def == "" {
+		if *p == "" && def == "" && !d.emptyOK {
 			return nil
 		}
 		return []string{Quote(*p)}

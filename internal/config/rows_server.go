@@ -71,7 +71,7 @@ func generalRows(r *Registry, v *Values) {
 	r.bool("daemonize", &v.Daemonize, false, "Detach from the terminal. This server stays in the foreground: leave that to a service manager.").with(Immutable | NoEffect)
 	r.text("pidfile", &v.PidFile, "", nil, "File that holds the process id while the server runs.").with(Immutable).by("main")
 	enum(r, "loglevel", &v.LogLevel, logLevels, LogNotice, "Least severe level that is logged.").by("internal/logging")
-	r.text("logfile", &v.LogFile, "", nil, "File to log to; empty logs to standard output.").with(Immutable).by("internal/logging")
+	r.text("logfile", &v.LogFile, "", nil, "File to log to; empty logs to standard output.").orEmpty().with(Immutable).by("internal/logging")
 	enum(r, "log-format", &v.LogFormat, logFormats, LogText, "Shape of log lines: text as Redis writes them, or one JSON object a line.").with(Immutable | Own).by("internal/logging")
 	r.bool("syslog-enabled", &v.SyslogEnabled, false, "Also log to the system log.").with(Immutable | NoEffect)
 	r.text("syslog-ident", &v.SyslogIdent, "redis", nil, "Name in the system log.").with(Immutable | NoEffect)
@@ -119,7 +119,7 @@ func checked(d *Directive, check func() error) {
 func securityRows(r *Registry, v *Values) {
 	r.section("Security")
 	r.text("requirepass", &v.RequirePass, "", nil, "Password of the default user; empty asks for none.").with(Sensitive).raw().env("REDIS_REPLICA_REQUIREPASS").by("commands")
-	r.text("aclfile", &v.ACLFile, "", nil, "File of ACL users, instead of `user` lines.").with(Immutable).by("commands")
+	r.text("aclfile", &v.ACLFile, "", nil, "File of ACL users, instead of `user` lines.").orEmpty().with(Immutable).by("commands")
 	integer(r, "acllog-max-len", &v.ACLLogMaxLen, signed(0, maxLong), 128, "Entries kept by ACL LOG.").by("commands")
 	enum(r, "acl-pubsub-default", &v.ACLPubsubDefault, aclPubsubs, ResetChannels, "Whether new users may use every Pub/Sub channel or none.").by("commands")
 	enum(r, "enable-debug-command", &v.EnableDebugCommand, permissions, PermitNo, "Who may use DEBUG: nobody, everybody, or local clients.").with(Immutable).by("commands")
@@ -156,7 +156,7 @@ func systemRows(r *Registry, v *Values) {
 		}
 		return nil
 	})
-	r.text("ignore-warnings", new(string), "", nil, "Start-up warnings to accept.").with(NoEffect)
+	r.text("ignore-warnings", new(string), "", nil, "Start-up warnings to accept.").orEmpty().with(NoEffect)
 	r.bool("activedefrag", new(bool), false, "Defragmentation through Redis's allocator; the arena here compacts by itself.").with(NoEffect)
 	memory(r, "active-defrag-ignore-bytes", new(int64), unsigned(1, maxLong), 100<<20, "Fragmentation below which it rests.").with(NoEffect)
 	integer(r, "active-defrag-threshold-lower", new(int), signed(0, 1000), 10, "Percent of fragmentation at which it starts.").with(NoEffect)

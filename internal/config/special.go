@@ -78,6 +78,7 @@ func outputLimitRow(r *Registry, name string, p *[3]OutputLimit, doc string) *Di
 	}
 	d.Default = d.get()
 	d.isDefault = func() bool { return *p == def }
+	d.mustWrite = func(class int) bool { return p[class] != def[class] }
 	d.lines = func() []string {
 		lines := make([]string, len(p))
 		for i, l := range p {
