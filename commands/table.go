@@ -197,9 +197,11 @@ type nameIndex struct {
 	long    []longName
 }
 
+// nameEntry holds a name of 1 to maxPacked bytes, packed.
 type nameEntry struct {
-	key packedName
-	cmd *Command
+	w0, w1, w2 uint64
+	n          int
+	cmd        *Command
 }
 
 type longName struct {
@@ -207,40 +209,32 @@ type longName struct {
 	cmd  *Command
 }
 
-// packedName is a name of 1 to 24 bytes in lower case: the bytes in w, the
-// length in n. Words may overlap or repeat bytes; with the length the packing
-// is still one to one.
-type packedName struct {
-	w [3]uint64
-	n int
-}
-
-// maxPacked is the longest name that packedName can hold.
+// maxPacked is the longest name that three words can hold.
 const maxPacked = 24
 
-// pack folds a name of 1 to maxPacked bytes.
-func pack(b []byte) (p packedName) {
+// pack folds a name of 1 to maxPacked bytes to lower case and into three
+// words. Words may overlap or repeat bytes; together with the length the
+// packing is one to one.
+func pack(b []byte) (w0, w1, w2 uint64) {
 	n := len(b)
-	p.n = n
 	switch {
-	case n > 16:
-		p.w[0] = lowerWord(binary.LittleEndian.Uint64(b))
-		p.w[1] = lowerWord(binary.LittleEndian.Uint64(b[8:]))
-		p.w[2] = lowerWord(binary.LittleEndian.Uint64(b[n-8:]))
 	case n >= 8:
-		p.w[0] = lowerWord(binary.LittleEndian.Uint64(b))
-		p.w[1] = lowerWord(binary.LittleEndian.Uint64(b[n-8:]))
+		w0 = lowerWord(binary.LittleEndian.Uint64(b))
+		w1 = lowerWord(binary.LittleEndian.Uint64(b[n-8:]))
+		if n > 16 {
+			w2 = lowerWord(binary.LittleEndian.Uint64(b[8:]))
+		}
 	case n >= 4:
-		p.w[0] = lowerWord(uint64(binary.LittleEndian.Uint32(b)) | uint64(binary.LittleEndian.Uint32(b[n-4:]))<<32)
+		w0 = lowerWord(uint64(binary.LittleEndian.Uint32(b)) | uint64(binary.LittleEndian.Uint32(b[n-4:]))<<32)
 	default:
-		p.w[0] = lowerWord(uint64(b[0]) | uint64(b[n/2])<<8 | uint64(b[n-1])<<16)
+		w0 = lowerWord(uint64(b[0]) | uint64(b[n/2])<<8 | uint64(b[n-1])<<16)
 	}
-	return p
+	return w0, w1, w2
 }
 
-// hash mixes the words by one wide multiplication.
-func (p *packedName) hash() uint64 {
-	hi, lo := bits.Mul64(p.w[0]^0x9e3779b97f4a7c15^uint64(p.n), p.w[1]^bits.RotateLeft64(p.w[2], 31)^0xd1b54a32d192ed03)
+// hashWords mixes a packed name by one wide multiplication.
+func hashWords(w0, w1, w2 uint64, n int) uint64 {
+	hi, lo := bits.Mul64(w0^0x9e3779b97f4a7c15^uint64(n), w1^bits.RotateLeft64(w2, 31)^0xd1b54a32d192ed03)
 	return hi ^ lo
 }
 
@@ -273,9 +267,10 @@ func (ix *nameIndex) build(names map[string]*Command) {
 			ix.long = append(ix.long, longName{n, names[n]})
 			continue
 		}
-		e := nameEntry{pack([]byte(n)), names[n]}
+		e := nameEntry{n: len(n), cmd: names[n]}
+		e.w0, e.w1, e.w2 = pack([]byte(n))
 		ix.entries = append(ix.entries, e)
-		i := e.key.hash() & uint64(size-1)
+		i := hashWords(e.w0, e.w1, e.w2, e.n) & uint64(size-1)
 		for ix.slots[i] != 0 {
 			i = (i + 1) & uint64(size-1)
 		}
@@ -295,14 +290,14 @@ func (ix *nameIndex) find(name []byte) *Command {
 		}
 		return nil
 	}
-	p := pack(name)
+	w0, w1, w2 := pack(name)
 	mask := uint64(len(ix.slots) - 1)
-	for i := p.hash() & mask; ; i = (i + 1) & mask {
+	for i := hashWords(w0, w1, w2, len(name)); ; i++ {
 		n := ix.slots[i&mask]
 		if n == 0 {
 			return nil
 		}
-		if e := &ix.entries[n-1]; e.key == p {
+		if e := &ix.entries[n-1]; e.w0 == w0 && e.w1 == w1 && e.w2 == w2 && e.n == len(name) {
 			return e.cmd
 		}
 	}
