@@ -1,6 +1,10 @@
 package commands
 
-import "github.com/tidwall/match"
+import (
+	"strings"
+
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/glob"
+)
 
 // COMMAND and its subcommands: the table describing itself.
 
@@ -9,7 +13,7 @@ func commandCommand(c *Client) { replyAllCommandInfo(c) }
 
 // commandCountCommand: COMMAND COUNT
 func commandCountCommand(c *Client) {
-	c.addReplyLongLong(int64(len(c.srv.table.Commands())))
+	c.addReplyLongLong(int64(len(c.srv.Table.Commands())))
 }
 
 // commandInfoCommand: COMMAND INFO [name ...]
@@ -21,12 +25,12 @@ func commandInfoCommand(c *Client) {
 	}
 	c.addReplyArrayLen(len(names))
 	for _, name := range names {
-		replyCommandInfo(c, c.srv.table.LookupFull(name))
+		replyCommandInfo(c, c.srv.Table.LookupFull(name))
 	}
 }
 
 func replyAllCommandInfo(c *Client) {
-	all := c.srv.table.Commands()
+	all := c.srv.Table.Commands()
 	c.addReplyArrayLen(len(all))
 	for _, cmd := range all {
 		replyCommandInfo(c, cmd)
@@ -39,7 +43,7 @@ func replyCommandInfo(c *Client, cmd *Command) {
 		return
 	}
 	c.addReplyArrayLen(10)
-	c.addReplyBulkString(cmd.FullName())
+	c.addReplyBulkString(cmd.FullName)
 	c.addReplyLongLong(int64(cmd.Arity))
 	var names [32]string
 	replyStatusSet(c, "", cmd.Flags.Names(names[:0]))
@@ -94,7 +98,7 @@ func replyKeySpec(c *Client, s *KeySpec) {
 	case b.Keyword != "":
 		replySpecHead(c, "keyword", 2)
 		c.addReplyBulkString("keyword")
-		c.addReplyBulkString(b.Keyword)
+		c.addReplyBulkString(strings.ToUpper(b.Keyword))
 		c.addReplyBulkString("startfrom")
 		c.addReplyLongLong(int64(b.StartFrom))
 	default:
@@ -140,11 +144,11 @@ func replySpecPart(c *Client, kind string, fields ...specNumber) {
 // commandDocsCommand: COMMAND DOCS [name ...]. Names that are not known are
 // left out.
 func commandDocsCommand(c *Client) {
-	cmds := c.srv.table.Commands()
+	cmds := c.srv.Table.Commands()
 	if names := c.args[2:]; len(names) > 0 {
 		cmds = nil
 		for _, name := range names {
-			if cmd := c.srv.table.LookupFull(name); cmd != nil {
+			if cmd := c.srv.Table.LookupFull(name); cmd != nil {
 				cmds = append(cmds, cmd)
 			}
 		}
@@ -155,7 +159,7 @@ func commandDocsCommand(c *Client) {
 func replyDocs(c *Client, cmds []*Command) {
 	c.addReplyMapLen(len(cmds))
 	for _, cmd := range cmds {
-		c.addReplyBulkString(cmd.FullName())
+		c.addReplyBulkString(cmd.FullName)
 		replyCommandDocs(c, cmd)
 	}
 }
@@ -265,7 +269,7 @@ func commandListCommand(c *Client) {
 	keep := func(*Command) bool { return true }
 	for i := 2; i < len(c.args); i += 3 {
 		if !equalFold(c.args[i], "filterby") || len(c.args)-i != 3 {
-			c.addReplyError("syntax error")
+			c.addReplyErrorSyntax()
 			return
 		}
 		switch kind, value := c.args[i+1], c.args[i+2]; {
@@ -276,21 +280,21 @@ func commandListCommand(c *Client) {
 			category := CategoryByName(value)
 			keep = func(cmd *Command) bool { return cmd.ACL&category != 0 }
 		case equalFold(kind, "pattern"):
-			pattern := lowerString(string(value))
-			keep = func(cmd *Command) bool { return match.Match(cmd.FullName(), pattern) }
+			pattern := glob.Compile([]byte(lowerString(string(value))))
+			keep = func(cmd *Command) bool { return pattern.Match([]byte(cmd.FullName)) }
 		default:
-			c.addReplyError("syntax error")
+			c.addReplyErrorSyntax()
 			return
 		}
 	}
 	var names []string
-	for _, cmd := range c.srv.table.Commands() {
+	for _, cmd := range c.srv.Table.Commands() {
 		if keep(cmd) {
-			names = append(names, cmd.FullName())
+			names = append(names, cmd.FullName)
 		}
 		for _, sub := range cmd.Subcommands {
 			if keep(sub) {
-				names = append(names, sub.FullName())
+				names = append(names, sub.FullName)
 			}
 		}
 	}
@@ -308,7 +312,7 @@ func commandGetKeysAndFlagsCommand(c *Client) { replyKeys(c, true) }
 
 func replyKeys(c *Client, withFlags bool) {
 	call := c.args[2:]
-	cmd, _ := c.srv.table.LookupArgs(call)
+	cmd, _ := c.srv.Table.LookupArgs(call)
 	switch {
 	case cmd == nil:
 		c.addReplyError("Invalid command specified")
@@ -341,7 +345,7 @@ func replyKeys(c *Client, withFlags bool) {
 
 // commandHelpCommand: COMMAND HELP
 func commandHelpCommand(c *Client) {
-	replyHelp(c, "COMMAND",
+	c.addReplyHelp([]string{
 		"(no subcommand)",
 		"    Describe all commands.",
 		"COUNT",
@@ -356,17 +360,5 @@ func commandHelpCommand(c *Client) {
 		"    Show the keys of a whole command.",
 		"GETKEYSANDFLAGS <full-command>",
 		"    Show the keys of a whole command and what it does to each.",
-	)
-}
-
-// replyHelp answers a container's HELP: a heading, the given lines, and the
-// lines for HELP itself.
-func replyHelp(c *Client, container string, lines ...string) {
-	c.addReplyArrayLen(len(lines) + 3)
-	c.addReplyStatus(container + " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:")
-	for _, l := range lines {
-		c.addReplyStatus(l)
-	}
-	c.addReplyStatus("HELP")
-	c.addReplyStatus("    Print this help.")
+	})
 }

@@ -1,11 +1,5 @@
 package commands
 
-import (
-	"bytes"
-	"fmt"
-	"strings"
-)
-
 // Command is one row of the command table: all that COMMAND and COMMAND DOCS
 // report about a command or subcommand, and its handler. Rows are read-only
 // once NewTable has returned.
@@ -29,11 +23,17 @@ type Command struct {
 	DocFlags        DocFlags
 	GetKeys         GetKeysFunc // where specs do not suffice
 	Proc            func(c *Client)
+	pubsubContext   bool // allowed to a RESP2 client that listens to channels
+	isExec          bool // EXEC: the gates ask it for its whole transaction
 
-	// Set by NewTable.
+	// FullName is the name with which the command is shown and counted: "get",
+	// or "config|get" for a subcommand. ID is its dense index in the table, from
+	// 0 to Table.Len()-1, for statistics that are kept in a slice beside it.
+	// NewTable sets both, and what follows.
+	FullName string
+	ID       int
+
 	parent            *Command
-	fullName          string
-	id                int
 	first, last, step int
 	subs              nameIndex
 	hasKeys           bool
@@ -50,16 +50,17 @@ type ChannelSpec struct {
 	First, Count int
 }
 
-// FullName returns the name with which the command is shown and counted:
-// "get", or "config|get" for a subcommand.
-func (c *Command) FullName() string { return c.fullName }
-
 // Parent returns the container of a subcommand, nil for other commands.
 func (c *Command) Parent() *Command { return c.parent }
 
-// ID returns the command's dense index in its table, from 0 to Table.Size()-1,
-// for statistics that are kept in a slice beside the table.
-func (c *Command) ID() int { return c.id }
+// topName returns the name of the command itself or, for a subcommand, of its
+// container.
+func (c *Command) topName() string {
+	if c.parent != nil {
+		return c.parent.Name
+	}
+	return c.Name
+}
 
 // FirstKey, LastKey and KeyStep are the old-style key range of COMMAND INFO;
 // all are 0 if the command has no plain range of keys.
@@ -85,43 +86,4 @@ func (c *Command) ArityOK(argc int) bool {
 		return argc == c.Arity
 	}
 	return argc >= -c.Arity
-}
-
-// maxEcho is how much of a client's words an error text repeats.
-const maxEcho = 128
-
-// echo makes a client's word fit to be repeated in an error: at most n bytes,
-// and, as in a C string, nothing behind a zero byte.
-func echo(b []byte, n int) []byte {
-	if i := bytes.IndexByte(b, 0); i >= 0 {
-		b = b[:i]
-	}
-	if len(b) > n {
-		b = b[:n]
-	}
-	return b
-}
-
-// wrongArityText is the error for a call that misses the command's arity.
-func wrongArityText(c *Command) string {
-	return "wrong number of arguments for '" + c.fullName + "' command"
-}
-
-// unknownCommandText is the error for a name that is not in the table. It repeats
-// the name and as many arguments as fit.
-func unknownCommandText(args [][]byte) string {
-	var tail []byte
-	for _, a := range args[1:] {
-		if len(tail) >= maxEcho {
-			break
-		}
-		tail = fmt.Appendf(tail, "'%s' ", echo(a, maxEcho-len(tail)))
-	}
-	return fmt.Sprintf("unknown command '%s', with args beginning with: %s", echo(args[0], maxEcho), tail)
-}
-
-// unknownSubcommandText is the error for a name that the container does not
-// have.
-func unknownSubcommandText(container *Command, name []byte) string {
-	return fmt.Sprintf("unknown subcommand '%s'. Try %s HELP.", echo(name, maxEcho), strings.ToUpper(container.Name))
 }

@@ -33,6 +33,7 @@ const (
 	CmdMovableKeys                            // derived: first/last/step do not tell all keys
 	CmdAllowBusy                              // allowed while a script is overdue
 	CmdTouchesArbitraryKeys                   // reads keys that its arguments do not name
+	cmdUnqueued                               // runs at once inside of MULTI
 )
 
 // flagNames are the flags that COMMAND INFO reports, in its order. The
@@ -261,23 +262,3 @@ const (
 	ChannelUnsubscribe                          // stops listening, always allowed
 	ChannelPublish                              // sends
 )
-
-// equalFold reports whether b equals s but for the case of ASCII letters.
-func equalFold(b []byte, s string) bool {
-	if len(b) != len(s) {
-		return false
-	}
-	for i := 0; i < len(b); i++ {
-		if lowerByte(b[i]) != lowerByte(s[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func lowerByte(c byte) byte {
-	if c-'A' < 26 {
-		return c | 0x20
-	}
-	return c
-}

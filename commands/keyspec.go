@@ -1,6 +1,10 @@
 package commands
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/numeric"
+)
 
 // Where the keys of a command stand.
 //
@@ -26,7 +30,7 @@ type KeySpec struct {
 }
 
 // BeginSearch tells where a run of keys begins: at an Index (above 0), or
-// behind a Keyword that is searched from argument StartFrom on, or, if
+// behind a Keyword (in lower case) that is searched from argument StartFrom on, or, if
 // StartFrom is negative, backwards from that many arguments before the end.
 // The zero value means that no spec can tell.
 type BeginSearch struct {
@@ -159,7 +163,7 @@ func (s *KeySpec) appendKeys(args [][]byte, dst []KeyRef) ([]KeyRef, error) {
 		if at >= argc {
 			return dst, errSpec
 		}
-		n, ok := parseInt(args[at])
+		n, ok := numeric.ParseInt(args[at])
 		if !ok || n < 0 || n > int64(argc) {
 			return dst, errSpec
 		}
@@ -267,33 +271,4 @@ func legacyRange(specs []KeySpec) (first, last, step int, movable bool) {
 		return 0, 0, 0, len(specs) > 0
 	}
 	return first, last, 1, movable
-}
-
-// parseInt reads a canonical decimal integer: an optional minus, no plus, no
-// leading zero, no space, nothing behind it, in the range of int64.
-func parseInt(b []byte) (int64, bool) {
-	neg := false
-	d := b
-	if len(d) > 0 && d[0] == '-' {
-		neg = true
-		d = d[1:]
-	}
-	if len(d) == 0 || len(d) > 19 || d[0] == '0' && (len(d) > 1 || neg) {
-		return 0, false
-	}
-	var n uint64
-	for _, c := range d {
-		c -= '0'
-		if c > 9 {
-			return 0, false
-		}
-		n = n*10 + uint64(c)
-	}
-	switch {
-	case neg && n <= 1<<63:
-		return -int64(n), true
-	case !neg && n < 1<<63:
-		return int64(n), true
-	}
-	return 0, false
 }

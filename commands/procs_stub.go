@@ -7,8 +7,8 @@ func authCommand(c *Client)               {}
 func bgrewriteaofCommand(c *Client)       {}
 func bgsaveCommand(c *Client)             {}
 func clientCachingCommand(c *Client)      {}
-func clientGetNameCommand(c *Client)      {}
-func clientGetRedirCommand(c *Client)     {}
+func clientGetnameCommand(c *Client)      {}
+func clientGetredirCommand(c *Client)     {}
 func clientHelpCommand(c *Client)         {}
 func clientIDCommand(c *Client)           {}
 func clientInfoCommand(c *Client)         {}
@@ -17,14 +17,14 @@ func clientListCommand(c *Client)         {}
 func clientNoEvictCommand(c *Client)      {}
 func clientPauseCommand(c *Client)        {}
 func clientReplyCommand(c *Client)        {}
-func clientSetNameCommand(c *Client)      {}
+func clientSetnameCommand(c *Client)      {}
 func clientTrackingCommand(c *Client)     {}
-func clientTrackingInfoCommand(c *Client) {}
+func clientTrackinginfoCommand(c *Client) {}
 func clientUnblockCommand(c *Client)      {}
 func clientUnpauseCommand(c *Client)      {}
 func configGetCommand(c *Client)          {}
 func configHelpCommand(c *Client)         {}
-func configResetStatCommand(c *Client)    {}
+func configResetstatCommand(c *Client)    {}
 func configRewriteCommand(c *Client)      {}
 func configSetCommand(c *Client)          {}
 func copyCommand(c *Client)               {}
@@ -71,8 +71,8 @@ func multiCommand(c *Client)              {}
 func objectEncodingCommand(c *Client)     {}
 func objectFreqCommand(c *Client)         {}
 func objectHelpCommand(c *Client)         {}
-func objectIdleTimeCommand(c *Client)     {}
-func objectRefCountCommand(c *Client)     {}
+func objectIdletimeCommand(c *Client)     {}
+func objectRefcountCommand(c *Client)     {}
 func persistCommand(c *Client)            {}
 func pexpireCommand(c *Client)            {}
 func pexpireatCommand(c *Client)          {}
@@ -82,6 +82,8 @@ func psetexCommand(c *Client)             {}
 func pttlCommand(c *Client)               {}
 func quitCommand(c *Client)               {}
 func randomkeyCommand(c *Client)          {}
+func readonlyCommand(c *Client)           {}
+func readwriteCommand(c *Client)          {}
 func renameCommand(c *Client)             {}
 func renamenxCommand(c *Client)           {}
 func replconfCommand(c *Client)           {}
@@ -107,3 +109,5 @@ func unlinkCommand(c *Client)             {}
 func unwatchCommand(c *Client)            {}
 func waitCommand(c *Client)               {}
 func watchCommand(c *Client)              {}
+func clientNoTouchCommand(c *Client)      {}
+func clientSetinfoCommand(c *Client)      {}

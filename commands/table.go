@@ -43,11 +43,9 @@ func NewTable(renames ...Rename) (*Table, error) { return newTable(allRows(), re
 func allRows() []*Command {
 	var rows []*Command
 	for _, group := range []func() []*Command{
-		genericCommands,
-		stringCommands,
-		transactionCommands,
-		connectionCommands,
-		serverCommands,
+		genericCommands, stringCommands, listCommands, setCommands, sortedSetCommands, hashCommands,
+		streamCommands, bitmapCommands, hyperLogLogCommands, geoCommands, pubsubCommands,
+		transactionCommands, scriptingCommands, connectionCommands, serverCommands, clusterCommands,
 	} {
 		rows = append(rows, group()...)
 	}
@@ -117,11 +115,11 @@ func callable(rows []*Command) []*Command {
 
 // add completes the derived fields of a row and of its subcommands.
 func (t *Table) add(c, parent *Command) {
-	c.parent, c.fullName = parent, c.Name
+	c.parent, c.FullName = parent, c.Name
 	if parent != nil {
-		c.fullName = parent.Name + "|" + c.Name
+		c.FullName = parent.Name + "|" + c.Name
 	}
-	c.id = len(t.byID)
+	c.ID = len(t.byID)
 	t.byID = append(t.byID, c)
 	c.ACL = c.ACL.implicit(c.Flags)
 	var movable bool
@@ -184,8 +182,8 @@ func (t *Table) LookupOriginal(name string) *Command { return t.byOrig[name] }
 // caller must not change the slice.
 func (t *Table) Commands() []*Command { return t.top }
 
-// Size returns the number of commands and subcommands; IDs lie below it.
-func (t *Table) Size() int { return len(t.byID) }
+// Len returns the number of commands and subcommands; IDs lie below it.
+func (t *Table) Len() int { return len(t.byID) }
 
 // ByID returns the command or subcommand with that ID.
 func (t *Table) ByID(id int) *Command { return t.byID[id] }
@@ -303,10 +301,13 @@ func (ix *nameIndex) find(name []byte) *Command {
 	}
 }
 
+// lowerString makes the ASCII capitals of s small.
 func lowerString(s string) string {
 	b := []byte(s)
-	for i := range b {
-		b[i] = lowerByte(b[i])
+	for i, c := range b {
+		if c-'A' < 26 {
+			b[i] = c | 0x20
+		}
 	}
 	return string(b)
 }

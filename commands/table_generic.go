@@ -82,7 +82,7 @@ func genericCommands() []*Command {
 			Arity:   -6, Flags: CmdWrite, ACL: CatKeyspace | CatDangerous,
 			KeySpecs: []KeySpec{
 				keyAt(3, KeyRW|KeyAccess|KeyDelete),
-				keysAfter("KEYS", -2, 0, KeyRW|KeyAccess|KeyDelete|KeyIncomplete),
+				keysAfter("keys", -2, 0, KeyRW|KeyAccess|KeyDelete|KeyIncomplete),
 			},
 			GetKeys: migrateKeys,
 			Args: args(`host port:int key_or_empty_string<key#0 | empty_string=""> destination-db:int timeout:int [COPY@3.0.0] [REPLACE@3.0.0] ` +
@@ -139,7 +139,7 @@ func genericCommands() []*Command {
 					KeySpecs: []KeySpec{keyAt(2, KeyRO)},
 					Args:     args("key#0"),
 					Tips:     []string{"nondeterministic_output"},
-					Proc:     objectIdleTimeCommand,
+					Proc:     objectIdletimeCommand,
 				},
 				{
 					Name: "refcount", Since: "2.2.3", Complexity: "O(1)",
@@ -148,7 +148,7 @@ func genericCommands() []*Command {
 					KeySpecs: []KeySpec{keyAt(2, KeyRO)},
 					Args:     args("key#0"),
 					Tips:     []string{"nondeterministic_output"},
-					Proc:     objectRefCountCommand,
+					Proc:     objectRefcountCommand,
 				},
 			},
 		},
@@ -315,6 +315,13 @@ func genericCommands() []*Command {
 			Args: args("numreplicas:int timeout:int"),
 			Tips: []string{"request_policy:all_shards", "response_policy:agg_min"},
 			Proc: waitCommand,
+		},
+		{
+			Name: "waitaof", Since: "7.2.0", Complexity: "O(1)",
+			Summary: "Waits until this connection's writes are in the append-only files.",
+			Arity:   4, Flags: CmdBlocking, ACL: CatConnection,
+			Args: args("numlocal:int numreplicas:int timeout:int"),
+			Tips: []string{"request_policy:all_shards", "response_policy:agg_min"},
 		},
 	})
 }

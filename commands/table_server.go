@@ -185,7 +185,7 @@ func serverCommands() []*Command {
 					Name: "resetstat", Since: "2.0.0", Complexity: "O(1)",
 					Summary: "Sets the statistics of INFO back to zero.",
 					Arity:   2, Flags: CmdAdmin | CmdNoScript | CmdLoading | CmdStale,
-					Proc: configResetStatCommand,
+					Proc: configResetstatCommand,
 				},
 				{
 					Name: "rewrite", Since: "2.8.0", Complexity: "O(1)",
@@ -472,7 +472,7 @@ func serverCommands() []*Command {
 			Summary: "Is the old name of REPLICAOF.",
 			Arity:   3, Flags: CmdAdmin | CmdNoScript | CmdStale | CmdNoAsyncLoading,
 			Args:     args("args<host-port(host port:int) | no-one(NO ONE)>"),
-			DocFlags: DocDeprecated, DeprecatedSince: "5.0.0", ReplacedBy: "`REPLICAOF`",
+			DocFlags: DocDeprecated, DeprecatedSince: "5.0.0", ReplacedBy: "REPLICAOF",
 			Proc: replicaofCommand,
 		},
 		{

@@ -66,7 +66,7 @@ func stringCommands() []*Command {
 			Arity:   3, Flags: CmdWrite | CmdDenyOOM | CmdFast, ACL: CatString,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyAccess|KeyUpdate)},
 			Args:     args("key#0 value"),
-			DocFlags: DocDeprecated, DeprecatedSince: "6.2.0", ReplacedBy: "`SET` with the `!GET` argument",
+			DocFlags: DocDeprecated, DeprecatedSince: "6.2.0", ReplacedBy: "SET with GET",
 			Proc: getsetCommand,
 		},
 		{
@@ -190,7 +190,7 @@ func stringCommands() []*Command {
 			Arity:   4, Flags: CmdReadonly, ACL: CatString,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
 			Args:     args("key#0 start:int end:int"),
-			DocFlags: DocDeprecated, DeprecatedSince: "2.0.0", ReplacedBy: "`GETRANGE`",
+			DocFlags: DocDeprecated, DeprecatedSince: "2.0.0", ReplacedBy: "GETRANGE",
 			Proc: getrangeCommand,
 		},
 	})
