@@ -264,3 +264,13 @@ func (c *Conn) length(l string) (int, error) {
 	}
 	return n, nil
 }
+
+// ReadSome returns what has arrived, at least one byte, or the error that ended the connection.
+func (c *Conn) ReadSome() ([]byte, error) {
+	if _, err := c.r.Peek(1); err != nil {
+		return nil, err
+	}
+	b := make([]byte, c.r.Buffered())
+	_, err := io.ReadFull(c.r, b)
+	return b, err
+}
