@@ -1,0 +1,317 @@
+package commands
+
+import (
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
+	"github.com/raniellyferreira/redis-inmemory-replica/resp"
+)
+
+// LogLevel orders the server's log lines as Redis orders them.
+type LogLevel int
+
+// The four levels of redis.conf's loglevel.
+const (
+	LogDebug LogLevel = iota
+	LogVerbose
+	LogNotice
+	LogWarning
+)
+
+// Host is what the command layer asks of the program around it: the clocks,
+// the log, the process and the master link. The composition root implements
+// it; every method is called on the loop goroutine and must not block it,
+// except where the command itself is a wait (DEBUG SLEEP, SAVE).
+type Host interface {
+	// UnixMilli is the wall clock, Nanos a monotonic clock.
+	UnixMilli() int64
+	Nanos() int64
+	Logf(level LogLevel, format string, args ...any)
+	// ReplicaOf starts to follow a master; an empty host stops following and
+	// makes the server writable.
+	ReplicaOf(host string, port int)
+	// Shutdown ends the process once the replies of this turn are out.
+	Shutdown(opts ShutdownOptions) error
+	// Sleep blocks the loop for a number of nanoseconds (DEBUG SLEEP).
+	Sleep(nanos int64)
+	// Process reports what INFO says of the process.
+	Process() ProcessInfo
+	// Replication reports the state of the link to the master.
+	Replication() LinkInfo
+	// Loop reports the event loop's own figures.
+	Loop() LoopInfo
+	// AckNow asks the link to send REPLCONF ACK at once.
+	AckNow()
+	// ReleaseLater frees a keyspace that nothing refers to any more, away from
+	// the loop.
+	ReleaseLater(ks *keyspace.Keyspace)
+	// Reload writes the dataset as an RDB and loads it again (DEBUG RELOAD).
+	RandomBytes(n int) []byte
+}
+
+// ShutdownOptions are the arguments of SHUTDOWN.
+type ShutdownOptions struct {
+	NoSave, Save, Now, Force bool
+}
+
+// ProcessInfo is the part of INFO that only the process knows.
+type ProcessInfo struct {
+	PID                        int
+	RSS                        int64 // bytes resident
+	PeakRSS                    int64
+	TotalSystemMemory          int64
+	UserCPU, SysCPU            float64 // seconds, whole process
+	UserCPUMain, SysCPUMain    float64 // seconds, the loop's thread
+	UserCPUChild, SysCPUChild  float64
+	OS, Arch                   string
+	Executable, ConfigFile     string
+	GoHeapInUse, GoHeapSys     int64
+	GoGCPauseTotalNanos        int64
+	GoNumGC                    int64
+	GoRoutines                 int
+	TCPPort                    int
+	IOThreads                  int
+	RunID                      string
+	Version                    string
+	ListenerCount, OpenFDLimit int
+	StartedAt                  int64 // unix ms
+}
+
+// LoopInfo is what the event loop measures of itself.
+type LoopInfo struct {
+	Turns            int64
+	LongestTurnNanos int64 // since the last CONFIG RESETSTAT
+	Connections      int64 // accepted since start
+	Rejected         int64
+	NetInput         int64 // bytes
+	NetOutput        int64
+}
+
+// LinkInfo is the state of the link to the master, as INFO replication and
+// ROLE report it. Zero when the server follows nobody.
+type LinkInfo struct {
+	Configured       bool
+	Host             string
+	Port             int
+	State            string // connect, connecting, handshake, sync, connected
+	Up               bool
+	SyncInProgress   bool
+	LastIOSeconds    int64 // -1 unknown
+	DownSinceSeconds int64 // -1 never up
+	SyncTotalBytes   int64 // 0 unknown size
+	SyncReadBytes    int64
+	SyncLastIOSec    int64
+	SyncStartMilli   int64
+	ReadOffset       int64
+	LastError        string
+	FullSyncs        int64
+	PartialSyncs     int64
+	Reconnects       int64
+	LoadedKeys       int64
+}
+
+// Stats are the counters of INFO stats that commands maintain.
+type Stats struct {
+	Commands        int64
+	ErrorReplies    int64
+	KeyspaceHits    int64
+	KeyspaceMisses  int64
+	ExpiredKeys     int64
+	ExpiredStale    float64
+	ExpireCycleTime int64 // us
+	TimeCapReached  int64
+	EvictedKeys     int64
+	ApplyErrors     int64
+	Protocol        int64 // protocol errors: unexpected_error_replies and kin
+	RejectedConns   int64
+	SyncFull        int64
+	SyncPartialOK   int64
+	SyncPartialErr  int64
+	AppliedCommands int64
+}
+
+// Server is the command layer: the table, the clients, the keyspace and the
+// state that commands share. It belongs to the loop goroutine.
+type Server struct {
+	Host  Host
+	Conf  *config.Registry
+	V     *config.Values
+	KS    *keyspace.Keyspace
+	Table *Table
+	Stats Stats
+	// Repl is the replication identity and offset of the data held.
+	Repl ReplID
+
+	now      int64 // unix ms, logical time of the command in execution
+	monoNow  int64 // ns, monotonic, read once a command
+	dirty    int64 // changes since the last save
+	current  *Client
+	clients  clientList
+	byID     map[uint64]*Client
+	cmdStats []cmdStat
+
+	errorStats map[string]*int64
+	defaultUser *User
+
+	// Loading is true from the start of the first synchronisation until its
+	// data is in place: there is nothing yet that could be served.
+	Loading bool
+
+	watchedKeys map[watchID][]*watchedKey
+	paused      pauseState
+	ops         opsSampler
+	lastSave    int64 // unix seconds
+	cron        cronState
+	activeExpire bool
+	scratch     []byte
+}
+
+// ReplID is the identity of the replication history that the data belongs to.
+type ReplID struct {
+	ID           string // 40 hex digits
+	ID2          string
+	Offset       int64 // bytes of the stream applied
+	SecondOffset int64 // first offset that ID2 does not cover; -1 none
+}
+
+// zeroReplID is what INFO shows where no second id is known.
+const zeroReplID = "0000000000000000000000000000000000000000"
+
+// New builds the command layer over a configuration and an empty keyspace.
+func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, error) {
+	s := &Server{
+		Host: host, Conf: conf, V: conf.Values, KS: ks,
+		byID:         make(map[uint64]*Client),
+		errorStats:   make(map[string]*int64),
+		watchedKeys:  make(map[watchID][]*watchedKey),
+		activeExpire: true,
+	}
+	t, err := NewTable()
+	if err != nil {
+		return nil, err
+	}
+	s.Table = t
+	s.cmdStats = make([]cmdStat, t.Len())
+	s.defaultUser = newDefaultUser()
+	s.Repl = ReplID{ID: hexID(host.RandomBytes(20)), ID2: zeroReplID, SecondOffset: -1}
+	s.now = host.UnixMilli()
+	s.monoNow = host.Nanos()
+	s.lastSave = s.now / 1000
+	s.hookKeyspace(ks)
+	return s, nil
+}
+
+// hookKeyspace lets a keyspace report its changes to this server.
+func (s *Server) hookKeyspace(ks *keyspace.Keyspace) {
+	ks.OnExpired = s.keyExpired
+	ks.OnChange = s.signalModifiedKey
+}
+
+// Now is the logical time of the command in execution, unix milliseconds.
+func (s *Server) Now() int64 { return s.now }
+
+// NewClient registers a connection.
+func (s *Server) NewClient(conn Conn) *Client {
+	c := &Client{
+		srv: s, conn: conn, proto: 2, id: conn.ID(),
+		db: s.KS.DB(0), reader: resp.NewReader(),
+		createdAt: s.now, lastUsed: s.now, user: s.defaultUser,
+	}
+	c.authed = s.defaultUser.nopass(s.V)
+	c.applyReaderLimits()
+	s.clients.add(c)
+	s.byID[c.id] = c
+	return c
+}
+
+// applyReaderLimits sets the parser's limits to those of the client's state:
+// an unauthenticated peer may claim far less.
+func (c *Client) applyReaderLimits() {
+	c.reader.MaxBulk = int64(c.srv.V.ProtoMaxBulkLen)
+	c.reader.QueryBufferLimit = int64(c.srv.V.ClientQueryBufferLimit)
+	c.reader.Authenticated = c.authed
+}
+
+// NewInternalClient makes a client without a connection: the master's stream,
+// a script, the embedding program.
+func (s *Server) NewInternalClient() *Client {
+	return &Client{
+		srv: s, proto: 2, db: s.KS.DB(0), authed: true, user: s.defaultUser,
+		flags: flagInternal, createdAt: s.now, lastUsed: s.now,
+	}
+}
+
+// NewMasterClient makes the client that applies the master's stream, starting
+// in database db.
+func (s *Server) NewMasterClient(db int) *Client {
+	c := s.NewInternalClient()
+	c.flags |= flagMaster
+	if !c.selectDB(db) {
+		c.selectDB(0)
+	}
+	return c
+}
+
+// RemoveClient forgets a connection that is closed.
+func (s *Server) RemoveClient(c *Client) {
+	if c.flags&flagClosed != 0 {
+		return
+	}
+	c.flags |= flagClosed
+	c.unwatchAll()
+	c.multi = nil
+	s.clients.remove(c)
+	delete(s.byID, c.id)
+	c.out = nil
+}
+
+// SwapKeyspace puts a newly synchronised dataset in place of the old one, in
+// one step. Watching clients are told, since every key may have changed; each
+// client keeps the number of its database. The old keyspace is released away
+// from the loop.
+func (s *Server) SwapKeyspace(ks *keyspace.Keyspace) {
+	old := s.KS
+	s.hookKeyspace(ks)
+	s.touchAllWatched()
+	s.KS = ks
+	for c := s.clients.head; c != nil; c = c.next {
+		c.db = ks.DB(c.db.ID)
+	}
+	if s.current != nil && s.current.flags&flagInternal != 0 {
+		s.current.db = ks.DB(s.current.db.ID)
+	}
+	ks.InheritStats(old)
+	old.OnExpired, old.OnChange = nil, nil
+	s.Host.ReleaseLater(old)
+}
+
+// clientList is the list of connected clients in the order of their arrival.
+type clientList struct {
+	head, tail *Client
+	n          int
+}
+
+func (l *clientList) add(c *Client) {
+	c.prev = l.tail
+	if l.tail != nil {
+		l.tail.next = c
+	} else {
+		l.head = c
+	}
+	l.tail = c
+	l.n++
+}
+
+func (l *clientList) remove(c *Client) {
+	if c.prev != nil {
+		c.prev.next = c.next
+	} else {
+		l.head = c.next
+	}
+	if c.next != nil {
+		c.next.prev = c.prev
+	} else {
+		l.tail = c.prev
+	}
+	c.prev, c.next = nil, nil
+	l.n--
+}
