@@ -92,6 +92,8 @@ type Client struct {
 	replicaIP   string
 	// blocked holds what a blocking command waits for; nil when it does not.
 	blocked *blockedState
+	// retrying is set while a blocked command runs again.
+	retrying *blockedState
 	// held is a command that a pause holds back: it runs first when it ends.
 	held       [][]byte
 	prev, next *Client // in the server's list, by arrival

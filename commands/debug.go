@@ -3,6 +3,7 @@ package commands
 import (
 	"encoding/hex"
 	"fmt"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
 	"strings"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/digest"
@@ -25,7 +26,7 @@ func debugCommand(c *Client) {
 		for _, k := range c.args[2:] {
 			var d digest.State
 			if e, ok := c.db.LookupRaw(k); ok {
-				keyspace.DigestValue(&d, e)
+				e.Value().Digest(&d)
 			}
 			c.addReplyStatus(hex.EncodeToString(d[:]))
 		}
@@ -86,7 +87,7 @@ func (s *Server) Digest() digest.State {
 		final.DB(i)
 		db.Each(func(e keyspace.Entry) bool {
 			d := digest.Key(e.Key())
-			keyspace.DigestValue(&d, e)
+			e.Value().Digest(&d)
 			final.Add(d)
 			return true
 		})
@@ -132,9 +133,9 @@ func debugPopulate(c *Client) {
 			}
 			val = val[:size]
 		}
-		enc := keyspace.EncEmbstr
-		if len(val) > keyspace.EmbstrLimit {
-			enc = keyspace.EncRaw
+		enc := object.EncEmbstr
+		if len(val) > object.EmbstrLimit {
+			enc = object.EncRaw
 		}
 		c.db.SetString(key, val, enc, keyspace.NoExpire)
 		c.signalModified(key)
@@ -149,7 +150,7 @@ func debugObject(c *Client) {
 		return
 	}
 	c.addReplyStatus(fmt.Sprintf("Value at:0x%x refcount:1 encoding:%s serializedlength:%d lru:%d lru_seconds_idle:%d",
-		uint64(e.Ref()), keyspace.EncodingName(e.Encoding()), c.srv.serializedLength(e), e.LRU(), e.IdleSeconds()))
+		uint64(e.Ref()), object.EncodingName(e.Type(), e.Encoding()), c.srv.serializedLength(e), e.LRU(), e.IdleSeconds()))
 }
 
 func debugProtocol(c *Client) {

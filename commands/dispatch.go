@@ -100,13 +100,9 @@ func (s *Server) executeQuietly(c *Client, start int) {
 
 func (s *Server) execute(c *Client) {
 	args := c.args
-	// Pipelines repeat commands: the last one's row is tried before the table.
-	cmd := c.lastCmd
-	if cmd == nil || cmd.parent != nil || !equalFold(args[0], cmd.Name) || cmd.Subcommands != nil {
-		cmd = s.lookup(c, args)
-		if cmd == nil {
-			return
-		}
+	cmd := s.lookup(c, args)
+	if cmd == nil {
+		return
 	}
 	c.cmd = cmd
 	if (cmd.Arity > 0 && cmd.Arity != len(args)) || len(args) < -cmd.Arity {
@@ -275,6 +271,9 @@ func (s *Server) call(c *Client) {
 	c.commands++
 	if c.flags&flagInternal == 0 {
 		c.lastUsed = s.now
+	}
+	if len(s.readyKeys) != 0 && prev == nil && !s.servingBlocked {
+		s.serveBlocked()
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/raniellyferreira/redis-inmemory-replica/expire"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
 	"github.com/raniellyferreira/redis-inmemory-replica/resp"
 )
 
@@ -58,6 +59,9 @@ type Host interface {
 	// lets a client that is not being served write replies first.
 	Resume(c *Client)
 	Answer(c *Client, fn func())
+	// Attempt lets a client that is not being served write a reply; if fn returns
+	// true the client goes on with its input.
+	Attempt(c *Client, fn func() bool)
 	// DropLink ends the present connection to the master.
 	DropLink()
 	// ResetLoopStats forgets the longest turn.
@@ -175,16 +179,23 @@ type Server struct {
 	// data is in place: there is nothing yet that could be served.
 	Loading bool
 
-	watchedKeys  map[watchID][]*watchedKey
-	paused       pauseState
-	ops          opsSampler
-	lastSave     int64 // unix seconds
-	cron         cronState
-	activeExpire bool
-	scratch      []byte
-	following    bool
-	rand         func() uint64
-	notifyFlags  int
+	watchedKeys map[watchID][]*watchedKey
+	// blockedOn are the clients that wait for a key, in order; readyKeys the keys
+	// that changed and have not been served.
+	blockedOn      map[watchID][]*Client
+	blockedCount   int
+	readyKeys      []watchID
+	servingBlocked bool
+	lim            object.Limits
+	paused         pauseState
+	ops            opsSampler
+	lastSave       int64 // unix seconds
+	cron           cronState
+	activeExpire   bool
+	scratch        []byte
+	following      bool
+	rand           func() uint64
+	notifyFlags    int
 	// peakMemory and startupMemory are INFO's, bytes.
 	peakMemory, startupMemory int64
 }
@@ -207,6 +218,8 @@ func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, erro
 		byID:         make(map[uint64]*Client),
 		errorStats:   make(map[string]*int64),
 		watchedKeys:  make(map[watchID][]*watchedKey),
+		blockedOn:    make(map[watchID][]*Client),
+		lim:          LimitsOf(conf.Values),
 		activeExpire: true,
 	}
 	renames := make([]Rename, 0, len(conf.Values.RenamedCommands))
@@ -290,6 +303,7 @@ func (s *Server) ConfigChanged() {
 	s.notifyFlags = int(s.V.NotifyKeyspaceEvents)
 	s.KS.SetLFU(s.lfuPolicy(), s.V.LFULogFactor, s.V.LFUDecayTime)
 	s.cron.cycle.Profile = expireProfile(s.V)
+	s.lim = LimitsOf(s.V)
 }
 
 // Admit decides whether a new connection may talk to the server. A non-empty
@@ -323,6 +337,7 @@ func (s *Server) RemoveClient(c *Client) {
 	}
 	c.flags |= flagClosed
 	c.unwatchAll()
+	c.forgetBlocked()
 	c.multi = nil
 	s.clients.remove(c)
 	delete(s.byID, c.id)

@@ -60,6 +60,23 @@ func (r *Replica) Answer(c *commands.Client, fn func()) {
 	}
 }
 
+// Attempt lets a client that is not being served try to answer; if fn returns
+// true it goes on with its input.
+func (r *Replica) Attempt(c *commands.Client, fn func() bool) {
+	cn, ok := c.Conn().(*conn)
+	if !ok || cn.client == nil || cn.IsClosed() {
+		return
+	}
+	c.SetOutput(cn.Out)
+	if fn() {
+		r.srv.Resume(c)
+	}
+	(*handler)(r).finish(cn)
+	if !cn.IsClosed() {
+		cn.MarkDirty()
+	}
+}
+
 // Shutdown ends the server after this turn.
 func (r *Replica) Shutdown(o commands.ShutdownOptions) error {
 	r.loop.Stop()
@@ -160,5 +177,7 @@ func (r *Replica) watchConfig() {
 	r.conf.OnChange(func() error { r.log.SetLevel(logging.Level(r.v.LogLevel)); return nil }, "loglevel")
 	r.conf.OnChange(func() error { r.srv.ConfigChanged(); return nil },
 		"requirepass", "proto-max-bulk-len", "client-query-buffer-limit", "notify-keyspace-events",
-		"maxmemory", "maxmemory-policy", "active-expire-profile", "lfu-log-factor", "lfu-decay-time")
+		"maxmemory", "maxmemory-policy", "active-expire-profile", "lfu-log-factor", "lfu-decay-time",
+		"hash-max-listpack-entries", "hash-max-listpack-value", "set-max-intset-entries", "zset-max-listpack-entries",
+		"zset-max-listpack-value", "list-max-listpack-size", "list-compress-depth", "stream-node-max-bytes", "stream-node-max-entries")
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/raniellyferreira/redis-inmemory-replica/dict"
 	"github.com/raniellyferreira/redis-inmemory-replica/expire"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
 )
 
 // Work that grows with the data is cut into slices here, so that no turn of the
@@ -53,7 +54,7 @@ func (ks *Keyspace) renew() {
 		if a, err := dict.NewArena(ks.a.Seed()); err == nil {
 			ks.OnRetire(ks.a)
 			ks.a = a
-			ks.pending = nil
+			ks.pending, ks.lazyValues = nil, nil
 			for _, db := range ks.dbs {
 				db.reset()
 			}
@@ -77,14 +78,26 @@ const lazyBuckets = 64
 
 // freeSlice frees a part of what was flushed; false when nothing is left.
 func (ks *Keyspace) freeSlice(buckets int) bool {
+	if n := len(ks.lazyValues); n > 0 {
+		v := object.Value{A: ks.a, Ref: ks.lazyValues[n-1]}
+		if !v.FreeStep(buckets * 4) {
+			ks.lazyValues = ks.lazyValues[:n-1]
+			ks.freed++
+		}
+		return true
+	}
 	if len(ks.pending) == 0 {
 		return false
 	}
 	p := &ks.pending[0]
 	p.index.Clear()
 	if !p.table.ClearStep(ks.a, buckets, func(r dict.Ref) {
-		ks.a.Free(r)
-		ks.freed++
+		if v := (object.Value{A: ks.a, Ref: r}); v.IsPlain() {
+			ks.a.Free(r)
+			ks.freed++
+		} else {
+			ks.lazyValues = append(ks.lazyValues, r)
+		}
 	}) {
 		ks.pending = ks.pending[1:]
 	}
@@ -93,7 +106,7 @@ func (ks *Keyspace) freeSlice(buckets int) bool {
 
 // LazyPending is the number of keys that were flushed and are not freed yet.
 func (ks *Keyspace) LazyPending() int {
-	n := 0
+	n := len(ks.lazyValues)
 	for i := range ks.pending {
 		n += ks.pending[i].table.Len()
 	}
@@ -175,8 +188,8 @@ func (db *DB) ExpiresMemory() int64 { return int64(db.expires.Bytes()) }
 
 // MemoryUsage is what a key costs: its block, its slot in the table and its
 // place in the index of expiries, bytes.
-func (db *DB) MemoryUsage(e Entry) int64 {
-	n := int64(db.ks.a.Usable(e.ref)) + slotBytes
+func (db *DB) MemoryUsage(e Entry, samples int) int64 {
+	n := e.Value().Memory(samples) + slotBytes
 	if e.rec.HasExpire() {
 		n += expireWord
 	}
@@ -191,7 +204,7 @@ const expireWord = 8
 
 // TableReport describes the hash table of a database in words.
 func (db *DB) TableReport() string {
-	return fmt.Sprintf("[Dictionary HT]\n%s[Expires index]\nentries: %d\nbytes: %d\n", db.table.Stats(), db.expires.Len(), db.expires.Bytes())
+	return fmt.Sprintf("[Dictionary HT]\n%+v\n[Expires index]\nentries: %d\nbytes: %d\n", db.table.Stats(), db.expires.Len(), db.expires.Bytes())
 }
 
 // InheritStats takes over the counters of the keyspace that this one replaces.
