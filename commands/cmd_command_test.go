@@ -33,6 +33,12 @@ var newerCommands = map[string]string{
 	"hgetdel":           "since 8.0",
 	"hgetex":            "since 8.0",
 	"hsetex":            "since 8.0",
+	"script|show":       "since Valkey 8.0",
+	"xackdel":           "since 8.2",
+	"xdelex":            "since 8.2",
+	"msetex":            "since 8.4",
+	"delex":             "since 8.4",
+	"delifeq":           "since Valkey 9.0",
 }
 
 // ask runs one command of the COMMAND family on our side and parses the reply.
