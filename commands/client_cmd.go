@@ -11,7 +11,7 @@ import (
 
 // The CLIENT family.
 
-func clientIDCommand(c *Client)      { c.addReplyLongLong(int64(c.id)) }
+func clientIDCommand(c *Client) { c.addReplyLongLong(int64(c.id)) }
 func clientGetnameCommand(c *Client) {
 	if c.name == "" {
 		c.addReplyNull()
@@ -409,7 +409,7 @@ func (s *Server) pausedNow(c *Client, flags Flags) bool {
 		return false
 	}
 	c.flags |= flagPostponed
-	c.reader.Unread()
+	c.held = copyArgs(c.args)
 	s.paused.postponed = append(s.paused.postponed, c)
 	return true
 }

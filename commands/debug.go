@@ -23,7 +23,7 @@ func debugCommand(c *Client) {
 	case n >= 2 && equalFold(sub, "digest-value"):
 		c.addReplyArrayLen(n - 2)
 		for _, k := range c.args[2:] {
-			var d digest.Sum
+			var d digest.State
 			if e, ok := c.db.LookupRaw(k); ok {
 				keyspace.DigestValue(&d, e)
 			}
@@ -43,19 +43,15 @@ func debugCommand(c *Client) {
 	case n == 3 && equalFold(sub, "set-active-expire"):
 		s.activeExpire = string(c.args[2]) != "0"
 		c.addReplyOK()
-	case equalFold(sub, "jmap"), n >= 2 && equalFold(sub, "quicklist-packed-threshold"):
-		c.addReplyOK()
 	case n == 3 && equalFold(sub, "error"):
 		c.addReplyError("-" + strings.NewReplacer("\r", " ", "\n", " ").Replace(c.arg(2)))
 	case n == 3 && equalFold(sub, "log"):
 		s.Host.Logf(LogWarning, "DEBUG LOG: %s", c.args[2])
 		c.addReplyOK()
-	case n == 4 && equalFold(sub, "stringmatch-len"):
-		debugStringMatch(c)
 	case n == 2 && equalFold(sub, "change-repl-id"):
 		s.Host.Logf(LogNotice, "Changing replication IDs after receiving change-repl-id")
 		s.Repl.ID = hexID(s.Host.RandomBytes(20))
-		s.Repl.ID2, s.Repl.SecondOffset = zeroReplID, -1
+		s.Repl.ID2, s.Repl.SecondOffset = ZeroReplID, -1
 		c.addReplyOK()
 	case n == 2 && equalFold(sub, "structsize"):
 		c.addReplyStatus("bits:64 bucket:64 slots:10 entry:4 entry-ttl:16 element:1 client:" + itoa(clientFixedSize))
@@ -80,22 +76,22 @@ func debugCommand(c *Client) {
 // Digest is the SHA-1 based fingerprint of the whole dataset: equal to that of
 // a redis-server with the same data. Its cost grows with the data; it is a
 // debugging aid and stops the loop while it runs, as in Redis.
-func (s *Server) Digest() digest.Sum {
-	var final digest.Sum
+func (s *Server) Digest() digest.State {
+	var final digest.Dataset
 	for i := 0; i < s.KS.Databases(); i++ {
 		db := s.KS.DB(i)
 		if db.Len() == 0 {
 			continue
 		}
-		digest.MixDB(&final, i)
+		final.DB(i)
 		db.Each(func(e keyspace.Entry) bool {
-			digest.XorKey(&final, e.Key(), e.ExpireAt() != keyspace.NoExpire, func(d *digest.Sum) {
-				keyspace.DigestValue(d, e)
-			})
+			d := digest.Key(e.Key())
+			keyspace.DigestValue(&d, e)
+			final.Add(d)
 			return true
 		})
 	}
-	return final
+	return final.Sum()
 }
 
 func debugPopulate(c *Client) {
@@ -236,10 +232,8 @@ func debugHelp(c *Client) {
 		"OBJECT <key>", "    Answer internals of a value.",
 		"POPULATE <count> [<prefix>] [<size>]", "    Make keys to test with.",
 		"PROTOCOL <type>", "    Answer a value of that protocol type.",
-		"RELOAD", "    Save the dataset and load it again.",
 		"SET-ACTIVE-EXPIRE <0|1>", "    Stop or start the active expiry cycle.",
 		"SLEEP <seconds>", "    Stop the server for that time.",
-		"STRINGMATCH-LEN <len> <pattern>", "    Match a pattern against a long string.",
 		"STRUCTSIZE", "    Answer the sizes of internal structures, bytes.",
 	})
 }

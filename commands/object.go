@@ -3,6 +3,7 @@ package commands
 import (
 	"fmt"
 
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 )
 
@@ -33,7 +34,7 @@ func objectRefcountCommand(c *Client) {
 	if !ok {
 		return
 	}
-	if e.Encoding() == keyspace.EncInt && !c.srv.lfuPolicy() && !(c.srv.V.MaxMemory > 0 && c.srv.lruPolicy()) {
+	if e.Encoding() == keyspace.EncInt && !c.srv.lfuPolicy() && !(c.srv.V.Maxmemory > 0 && c.srv.lruPolicy()) {
 		if v := e.StringValue(); len(v) <= 4 && v[0] != '-' {
 			c.addReplyLongLong(2147483647)
 			return
@@ -43,11 +44,11 @@ func objectRefcountCommand(c *Client) {
 }
 
 func (s *Server) lfuPolicy() bool {
-	return s.V.MaxMemoryPolicy == "allkeys-lfu" || s.V.MaxMemoryPolicy == "volatile-lfu"
+	return s.V.MaxmemoryPolicy == config.AllkeysLFU || s.V.MaxmemoryPolicy == config.VolatileLFU
 }
 
 func (s *Server) lruPolicy() bool {
-	return s.V.MaxMemoryPolicy == "allkeys-lru" || s.V.MaxMemoryPolicy == "volatile-lru"
+	return s.V.MaxmemoryPolicy == config.AllkeysLRU || s.V.MaxmemoryPolicy == config.VolatileLRU
 }
 
 func objectIdletimeCommand(c *Client) {

@@ -13,7 +13,6 @@ import (
 const (
 	errStringTooLong = "string exceeds maximum allowed size (proto-max-bulk-len)"
 	errIncrOverflow  = "increment or decrement would overflow"
-	errIncrNaN       = "increment would produce NaN or Infinity"
 )
 
 // setFlags are the options of SET and GETEX.
@@ -483,22 +482,26 @@ func decrbyCommand(c *Client) {
 func incrbyfloatCommand(c *Client) {
 	key := c.args[1]
 	e, found := c.lookupKeyWrite(key)
-	var old []byte
+	var old numeric.LongDouble
 	if found {
 		if e.Type() != keyspace.TypeString {
 			c.addReplyErrorWrongType()
 			return
 		}
-		old = e.StringValue()
+		var ok bool
+		if old, ok = numeric.ParseLongDouble(e.StringValue()); !ok {
+			c.addReplyError(errNotFloat)
+			return
+		}
 	}
-	text, err := numeric.AddLongDouble(c.srv.scratch[:0], old, c.args[2])
-	switch err {
-	case nil:
-	case numeric.ErrNotFloat:
+	incr, ok := numeric.ParseLongDouble(c.args[2])
+	if !ok {
 		c.addReplyError(errNotFloat)
 		return
-	default:
-		c.addReplyError(errIncrNaN)
+	}
+	text, err := numeric.AppendIncr(c.srv.scratch[:0], old, incr)
+	if err != nil {
+		c.addReplyError(err.Error())
 		return
 	}
 	c.srv.scratch = text[:0]

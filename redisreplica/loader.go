@@ -72,7 +72,7 @@ func (l *loader) String(m *rdb.Meta, v []byte) error {
 }
 
 func unsupported(m *rdb.Meta) error {
-	return &rdb.UnsupportedError{What: fmt.Sprintf("the type %s of key %q in database %d", m.Type, m.Key, m.DB)}
+	return &rdb.UnsupportedError{Code: m.Code, Name: m.Type.String()}
 }
 
 // Packed refuses small collections by name: their commands do not exist yet,
@@ -84,5 +84,5 @@ func (l *loader) Begin(m *rdb.Meta, _ uint64) error { return unsupported(m) }
 
 // Module refuses module values.
 func (l *loader) Module(m *rdb.Meta, name string, _ int) error {
-	return &rdb.UnsupportedError{What: fmt.Sprintf("the module type %s of key %q in database %d", name, m.Key, m.DB)}
+	return &rdb.UnsupportedError{Code: m.Code, Name: "module " + name}
 }

@@ -97,3 +97,12 @@ func (ks *Keyspace) lfuIncrement(c uint8) uint8 {
 	}
 	return c
 }
+
+// SetAccess sets the access history: idle seconds under LRU, the counter under
+// LFU; -1 leaves it.
+func (e Entry) SetAccess(idle int64, freq int) {
+	ks := e.db.ks
+	if (ks.lfu.enabled && freq >= 0) || (!ks.lfu.enabled && idle >= 0) {
+		e.rec.SetLRU(ks.loadedLRU(idle, freq))
+	}
+}

@@ -66,13 +66,11 @@ type Keyspace struct {
 	// away from the loop.
 	OnRetire func(a *dict.Arena)
 
-	keyBuf   []byte // copy of a key that is about to be deleted
-	pending  []lazyTable
-	freed    int64
-	moved    int64
-	compact  compactState
-	stale    float64
-	expireDB int
+	keyBuf  []byte // copy of a key that is about to be deleted
+	pending []lazyTable
+	freed   int64
+	moved   int64
+	compact compactState
 }
 
 // New makes an empty keyspace with n databases. seed keys its hash function.
@@ -86,7 +84,7 @@ func New(n int, seed uint64) (*Keyspace, error) {
 	ks := &Keyspace{a: a, dbs: make([]*DB, n)}
 	for i := range ks.dbs {
 		db := &DB{ks: ks, ID: i}
-		db.table.Init(dict.EntryLayout)
+		db.reset()
 		ks.dbs[i] = db
 	}
 	return ks, nil
@@ -130,9 +128,15 @@ type DB struct {
 	ks      *Keyspace
 	ID      int
 	table   dict.Table
-	expires expire.Index
-	avgTTL  int64
+	expires *expire.Index
 	later   [][]byte
+}
+
+// reset makes the database empty, leaving what it held to whoever took it.
+func (db *DB) reset() {
+	db.table = dict.Table{}
+	db.table.Init(dict.EntryLayout)
+	db.expires = expire.New(db.ks.a, db.ks.now)
 }
 
 // Len is the number of keys, expired ones that are not deleted yet included.
@@ -142,7 +146,7 @@ func (db *DB) Len() int { return db.table.Len() }
 func (db *DB) Expires() int { return db.expires.Len() }
 
 // AvgTTL is an estimate of the mean time to live, ms.
-func (db *DB) AvgTTL() int64 { return db.avgTTL }
+func (db *DB) AvgTTL() int64 { return db.expires.AvgTTL() }
 
 func (db *DB) hash(key []byte) uint64 { return dict.Hash(db.ks.a.Seed(), key) }
 
@@ -303,7 +307,7 @@ func (db *DB) freeEntry(r dict.Ref) { db.ks.a.Free(r) }
 
 func (db *DB) forgetExpire(r dict.Ref) {
 	if rec := db.ks.a.Entry(r); rec.HasExpire() {
-		db.expires.Remove(db.ks.a, rec.ExpireIndex())
+		db.expires.Remove(r)
 	}
 }
 
@@ -321,7 +325,7 @@ func (db *DB) SetString(key, val []byte, enc byte, when int64) {
 		r := a.NewEntry(dict.Header{Type: TypeString, Encoding: enc, LRU: db.ks.freshLRU(), ExpireAt: when}, key, val)
 		db.table.Insert(a, h, r)
 		if when != NoExpire {
-			db.expires.Add(a, r, when)
+			db.expires.Add(r)
 		}
 		return
 	}
@@ -341,11 +345,10 @@ func (db *DB) SetString(key, val []byte, enc byte, when int64) {
 				db.table.SetRef(a, s, n)
 				r = n
 			}
-			db.expires.Add(a, r, when)
+			db.expires.Add(r)
 		}
 	} else if when != KeepExpire && when != NoExpire {
-		rec.SetExpireAt(when)
-		db.expires.Set(a, rec.ExpireIndex(), when)
+		db.expires.Set(r, when)
 	}
 	if n := a.WithPayload(dict.EntryLayout, r, val); n != r {
 		db.moved(s, n)
@@ -366,7 +369,7 @@ func (db *DB) replace(s dict.Slot, old dict.Ref, enc byte, key, val []byte, when
 	r := a.NewEntry(dict.Header{Type: TypeString, Encoding: enc, LRU: db.ks.freshLRU(), ExpireAt: when}, key, val)
 	db.table.SetRef(a, s, r)
 	if when != NoExpire {
-		db.expires.Add(a, r, when)
+		db.expires.Add(r)
 	}
 	db.freeEntry(old)
 }
@@ -376,7 +379,7 @@ func (db *DB) moved(s dict.Slot, r dict.Ref) {
 	a := db.ks.a
 	db.table.SetRef(a, s, r)
 	if rec := a.Entry(r); rec.HasExpire() {
-		db.expires.Moved(a, rec.ExpireIndex(), r)
+		db.expires.Moved(rec.ExpireIndex(), r)
 	}
 }
 
@@ -432,7 +435,7 @@ func (db *DB) LoadString(key, val []byte, expireAt, idle int64, freq int) error 
 	r := a.NewEntry(dict.Header{Type: TypeString, Encoding: EncodeString(val), LRU: db.ks.loadedLRU(idle, freq), ExpireAt: expireAt}, key, val)
 	db.table.Insert(a, h, r)
 	if expireAt != NoExpire {
-		db.expires.Add(a, r, expireAt)
+		db.expires.Add(r)
 	}
 	return nil
 }
@@ -441,8 +444,7 @@ func (db *DB) LoadString(key, val []byte, expireAt, idle int64, freq int) error 
 func (db *DB) SetExpire(e Entry, when int64) {
 	a := db.ks.a
 	if e.rec.HasExpire() {
-		e.rec.SetExpireAt(when)
-		db.expires.Set(a, e.rec.ExpireIndex(), when)
+		db.expires.Set(e.ref, when)
 		return
 	}
 	h := db.hash(e.Key())
@@ -455,7 +457,7 @@ func (db *DB) SetExpire(e Entry, when int64) {
 	if n != r {
 		db.table.SetRef(a, s, n)
 	}
-	db.expires.Add(a, n, when)
+	db.expires.Add(n)
 }
 
 // Persist removes a key's expiry; false when it had none.
@@ -464,7 +466,7 @@ func (db *DB) Persist(e Entry) bool {
 		return false
 	}
 	a := db.ks.a
-	db.expires.Remove(a, e.rec.ExpireIndex())
+	db.expires.Remove(e.ref)
 	a.DropExpire(dict.EntryLayout, e.ref)
 	return true
 }
@@ -489,7 +491,7 @@ func (db *DB) MoveEntry(e Entry, dst *DB, to []byte) {
 	}
 	dst.table.Insert(a, dst.hash(to), r)
 	if when != NoExpire {
-		dst.expires.Add(a, r, when)
+		dst.expires.Add(r)
 	}
 }
 
@@ -500,7 +502,7 @@ func (db *DB) CopyEntry(e Entry, dst *DB, to []byte) {
 	r := a.Rename(dict.EntryLayout, e.ref, to, false)
 	dst.table.Insert(a, dst.hash(to), r)
 	if when := a.Entry(r).ExpireAt(); when != NoExpire {
-		dst.expires.Add(a, r, when)
+		dst.expires.Add(r)
 	}
 	a.Entry(r).SetLRU(db.ks.freshLRU())
 }
@@ -510,7 +512,6 @@ func (ks *Keyspace) Swap(i, j int) {
 	a, b := ks.dbs[i], ks.dbs[j]
 	a.table, b.table = b.table, a.table
 	a.expires, b.expires = b.expires, a.expires
-	a.avgTTL, b.avgTTL = b.avgTTL, a.avgTTL
 }
 
 // Scan calls fn for the keys of one step of a SCAN and returns the next cursor,
@@ -583,14 +584,8 @@ func (db *DB) Expand(n int) { db.table.Expand(db.ks.a, n) }
 // Check verifies the structures of all databases. It takes time proportional to
 // the data; for tests and DEBUG.
 func (ks *Keyspace) Check() error {
-	if err := ks.a.Check(); err != nil {
-		return err
-	}
 	for _, db := range ks.dbs {
-		if err := db.table.Check(ks.a); err != nil {
-			return fmt.Errorf("database %d: %w", db.ID, err)
-		}
-		if err := db.expires.Check(ks.a); err != nil {
+		if err := db.expires.Check(); err != nil {
 			return fmt.Errorf("database %d: expires: %w", db.ID, err)
 		}
 		n := 0

@@ -70,11 +70,15 @@ func EncodeString(v []byte) byte {
 
 // DigestValue mixes an entry's value into a fingerprint, as DEBUG DIGEST-VALUE
 // does.
-func DigestValue(d *digest.Sum, e Entry) {
+func DigestValue(d *digest.State, e Entry) {
+	d.Type(int(e.Type()))
 	switch e.Type() {
 	case TypeString:
-		digest.String(d, e.ExpireAt() != NoExpire, e.StringValue())
+		d.StringValue(e.StringValue())
 	default:
 		panic("keyspace: digest of a value of type " + TypeName(e.Type()))
+	}
+	if e.ExpireAt() != NoExpire {
+		d.Expires()
 	}
 }

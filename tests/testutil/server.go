@@ -59,7 +59,7 @@ func start(tb testing.TB, name string, binary func() (string, error), args []str
 	}
 	tb.Cleanup(func() {
 		if tb.Failed() {
-			tb.Logf("log of %s (port %d):\n%s", s.Name, s.Port, s.LogTail(8000))
+			tb.Logf("log of %s (port %d):\n%s", s.Name, s.Port, s.LogTail(2500))
 		}
 		s.Close()
 	})
