@@ -17,6 +17,7 @@ import (
 // newerCommands are rows of which a 7.0 server knows nothing. They are here because
 // newer masters send them or newer clients ask for them.
 var newerCommands = map[string]string{
+	"client|capa":       "since Valkey 8.0: clients that understand redirections",
 	"client|no-touch":   "since 7.2: clients that keep their reads out of the access times",
 	"client|setinfo":    "since 7.2: client libraries introduce themselves",
 	"cluster|myshardid": "since 7.2",
