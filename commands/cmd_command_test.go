@@ -17,6 +17,7 @@ import (
 // newerCommands are rows of which a 7.0 server knows nothing. They are here because
 // newer masters send them or newer clients ask for them.
 var newerCommands = map[string]string{
+	"client|capa":       "since Valkey 8.0: clients that understand redirections",
 	"client|no-touch":   "since 7.2: clients that keep their reads out of the access times",
 	"client|setinfo":    "since 7.2: client libraries introduce themselves",
 	"cluster|myshardid": "since 7.2",
@@ -33,6 +34,12 @@ var newerCommands = map[string]string{
 	"hgetdel":           "since 8.0",
 	"hgetex":            "since 8.0",
 	"hsetex":            "since 8.0",
+	"script|show":       "since Valkey 8.0",
+	"xackdel":           "since 8.2",
+	"xdelex":            "since 8.2",
+	"msetex":            "since 8.4",
+	"delex":             "since 8.4",
+	"delifeq":           "since Valkey 9.0",
 }
 
 // ask runs one command of the COMMAND family on our side and parses the reply.

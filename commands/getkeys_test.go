@@ -45,6 +45,9 @@ func TestKeys(t *testing.T) {
 		"BLPOP a b 0":                             "a[RW access delete] b[RW access delete]",
 		"BLMPOP 0 2 a b LEFT":                     "a[RW access delete] b[RW access delete]",
 		"COPY a b":                                "a[RO access] b[OW update]",
+		"MSETEX 2 a 1 b 2 EX 3":                   "a[OW update] b[OW update]",
+		"MSETEX 2 a 1 b":                          "a[OW update] b[OW update]",
+		"MSETEX 2 a 1":                            "error",
 		"PING x":                                  "",
 	} {
 		call := argv(line)
@@ -103,6 +106,52 @@ func TestKeysDoesNotAllocate(t *testing.T) {
 			t.Errorf("%s: %v allocations", line, n)
 		}
 	}
+}
+
+func TestChannelArgs(t *testing.T) {
+	table := wholeTable(t)
+	for line, want := range map[string]string{
+		"SUBSCRIBE a b": "[a b]", "PUBLISH a b": "[a]", "UNSUBSCRIBE": "[]", "PSUBSCRIBE a*": "[a*]", "SPUBLISH a b": "[a]",
+		"SSUBSCRIBE a": "[a]", "GET a": "[]",
+	} {
+		call := argv(line)
+		if got := fmt.Sprintf("%s", table.Lookup(call[0]).ChannelArgs(call)); got != want {
+			t.Errorf("%s: %s, want %s", line, got, want)
+		}
+	}
+}
+
+// FuzzKeys feeds any arguments that satisfy the arity to the key finders: they
+// must not panic, and every position must be an argument.
+func FuzzKeys(f *testing.F) {
+	table := wholeTable(f)
+	for _, line := range []string{
+		"0 2 a b", `h 1 "" 0 9 KEYS a`, "GROUP g c STREAMS a 0", "a BY x LIMIT 1", "a STORE", "-1 KEYS", "s 99999999999 a",
+	} {
+		f.Add(line)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		rest := strings.Split(line, " ")
+		for id := range table.Len() {
+			cmd := table.ByID(id)
+			var call [][]byte
+			for _, w := range append(strings.Split(cmd.FullName, "|"), rest...) {
+				call = append(call, []byte(w))
+			}
+			if !cmd.ArityOK(len(call)) {
+				continue
+			}
+			keys, err := cmd.Keys(call, nil)
+			if err != nil && len(keys) > 0 {
+				t.Fatalf("%q: %v and an error", call, keys)
+			}
+			for _, k := range keys {
+				if k.Pos < 1 || k.Pos >= len(call) {
+					t.Fatalf("%q: key at %d", call, k.Pos)
+				}
+			}
+		}
+	})
 }
 
 // TestLegacyRange pins the rule by which specs become first key, last key and

@@ -23,6 +23,12 @@ func connectionCommands() []*Command {
 					Args: args("mode<YES | NO>"),
 				},
 				{
+					Name: "capa", Since: "8.0.0", Complexity: "O(1)",
+					Summary: "Tells what the client is capable of.",
+					Arity:   -3, Flags: CmdNoScript | CmdLoading | CmdStale, ACL: CatConnection,
+					Args: args("capability..."),
+				},
+				{
 					Name: "getname", Since: "2.6.9", Complexity: "O(1)",
 					Summary: "Returns the name of this connection.",
 					Arity:   2, Flags: CmdNoScript | CmdLoading | CmdStale, ACL: CatConnection,

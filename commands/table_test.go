@@ -255,6 +255,12 @@ func TestRename(t *testing.T) {
 			t.Errorf("rename %v was taken", bad)
 		}
 	}
+	if _, err := newTable([]*Command{{Name: "later"}}, []Rename{{"later", ""}}); err != nil {
+		t.Errorf("a command without a handler cannot be disabled: %v", err)
+	}
+	if _, err := newTable(everyRow(), []Rename{{"get", "fetch"}, {"get", "take"}}); err == nil {
+		t.Error("a name was renamed twice")
+	}
 	if _, err := NewTable(Rename{"nosuch", ""}); err == nil {
 		t.Error("an unknown command was disabled")
 	}
