@@ -62,6 +62,9 @@ var looseByName = func() map[string]loose {
 
 func comparatorFor(cmd []string) comparator {
 	name := strings.ToUpper(cmd[0])
+	if len(cmd) == 2 && strings.EqualFold(cmd[1], "HELP") {
+		return help
+	}
 	if len(cmd) > 1 {
 		if r, ok := looseByName[name+"|"+strings.ToUpper(cmd[1])]; ok {
 			return r.fn
@@ -212,6 +215,22 @@ func hello(cmd []string, r, o testutil.Value) error {
 		varies := r.Elems[i].Text == "version" || r.Elems[i].Text == "id"
 		if !same(r.Elems[i], o.Elems[i]) || (!varies && !same(r.Elems[i+1], o.Elems[i+1])) {
 			return fmt.Errorf("field %s: %v, %v %v", r.Elems[i].Text, r.Elems[i+1], o.Elems[i], o.Elems[i+1])
+		}
+	}
+	return nil
+}
+
+// help texts are sentences, and ours are our own: the first line must agree, and the rest must be lines.
+func help(cmd []string, r, o testutil.Value) error {
+	if err := sameKind(cmd, r, o); err != nil || len(r.Elems) == 0 {
+		return err
+	}
+	if len(o.Elems) == 0 || !same(r.Elems[0], o.Elems[0]) {
+		return fmt.Errorf("must begin with the same line")
+	}
+	for _, line := range o.Elems {
+		if line.Kind != '+' {
+			return fmt.Errorf("%v is not a status line", line)
 		}
 	}
 	return nil

@@ -20,7 +20,10 @@ var (
 	caseFlag  = flag.String("case", "", "run only the hand-written cases whose title holds this")
 )
 
-func TestMain(m *testing.M) { testutil.Main(m) }
+func TestMain(m *testing.M) {
+	testutil.ShownLog = 500 // both servers are long at work before something differs: the log seldom tells
+	testutil.Main(m)
+}
 
 // A pair is redis-server and ours, started with the same directives.
 type pair struct {
@@ -167,7 +170,7 @@ func side(raw []byte, err error) string {
 }
 
 func clip(raw []byte) string {
-	const limit = 600
+	const limit = 300
 	if len(raw) > limit {
 		return fmt.Sprintf("%q… (%d bytes)", raw[:limit], len(raw))
 	}

@@ -18,6 +18,9 @@ import (
 // StartTimeout is how long a server may take until it answers its first PING.
 const StartTimeout = 20 * time.Second
 
+// ShownLog is how many bytes of a server's log a failed test shows.
+var ShownLog = 2500
+
 // A Server is a running process that speaks RESP on 127.0.0.1. Its methods may be called from any goroutine.
 type Server struct {
 	Name string // "redis" or "ours"
@@ -59,7 +62,7 @@ func start(tb testing.TB, name string, binary func() (string, error), args []str
 	}
 	tb.Cleanup(func() {
 		if tb.Failed() {
-			tb.Logf("log of %s (port %d):\n%s", s.Name, s.Port, s.LogTail(2500))
+			tb.Logf("log of %s (port %d):\n%s", s.Name, s.Port, s.LogTail(ShownLog))
 		}
 		s.Close()
 	})
