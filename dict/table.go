@@ -91,6 +91,9 @@ func (t *Table) extra(w int, h uint64) uint64 { return h >> t.bits[w] & extraMas
 
 // probe searches array w for the key.
 func (t *Table) probe(a *Arena, w int, h uint64, key []byte) (uint32, int, Ref) {
+	if invariants {
+		a.debug.mustLive(Ref(t.arr[w]) << (bucketShift - granShift))
+	}
 	pat := tagOf(h) * ones
 	extra := t.extra(w, h)
 	valid := uint64(1<<t.known[w]-1) << refBits
@@ -160,6 +163,9 @@ func (t *Table) Insert(a *Arena, h uint64, r Ref) {
 
 // place puts a slot's word into the chain of array w that begins at bucket head.
 func (t *Table) place(a *Arena, w int, head uint32, word uint64, tag uint8) {
+	if invariants {
+		a.debug.mustLive(Ref(t.arr[w]) << (bucketShift - granShift))
+	}
 	t.used[w]++
 	b := a.bucket(head)
 	if m := matchTags(b, 0); m != 0 {
