@@ -50,7 +50,7 @@ type Resume struct {
 // SyncInfo describes a full sync under way.
 type SyncInfo struct {
 	ReplID string // "" after the fallback to SYNC: such a link cannot be resumed
-	Offset int64  // offset of the history that the payload leads to; -1 after SYNC
+	Offset int64  // offset of the history that the payload leads to; -1 after SYNC, whose chunks count from 0
 	Size   int64  // bytes of the payload, -1 when it is EOF-marked
 	Marked bool   // EOF-marked: sent without a file on the master's side
 }

@@ -136,7 +136,7 @@ func (s *session) follow() error {
 				return err
 			}
 			l.fullSyncs.Add(1)
-			return s.stream(info.Offset)
+			return s.stream(max(info.Offset, 0))
 		case replproto.EventContinue:
 			l.partials.Add(1)
 			l.cfg.Logf(Notice, "Successful partial resynchronization with master at offset %d", ev.Offset)
