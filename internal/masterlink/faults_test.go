@@ -340,6 +340,36 @@ func TestCredentials(t *testing.T) {
 	until(t, "the sync", func() bool { return right.applied() == 500+int64(len(stream)) })
 }
 
+// TestUpdateEndsThePause: new credentials are tried at once.
+func TestUpdateEndsThePause(t *testing.T) {
+	cfg, stream := script(false)
+	cfg.Pass = "secret"
+	m := newMaster(t, cfg)
+	m.Feed(stream)
+	h := newHost(t)
+	lc := quick(m)
+	lc.Pass = "old"
+	lc.Backoff = Backoff{Max: time.Hour}
+	l := follow(t, h, lc)
+	until(t, "a refusal", func() bool { return len(h.errs()) > 0 })
+	lc.Pass = "secret"
+	l.Update(lc)
+	until(t, "the sync", func() bool { return h.applied() == 500+int64(len(stream)) })
+}
+
+func TestDoubleReleasePanics(t *testing.T) {
+	l := &Link{}
+	l.pool.init(1)
+	c := &Chunk{link: l}
+	c.Release()
+	defer func() {
+		if recover() == nil {
+			t.Error("no panic")
+		}
+	}()
+	c.Release()
+}
+
 // TestTooNewRDB: a host that refuses the payload for good is not asked in a tight loop.
 func TestTooNewRDB(t *testing.T) {
 	m := newMaster(t, mastertest.Config{RDB: someRDB(1 << 20)})

@@ -95,28 +95,6 @@ type Change struct {
 	Info SyncInfo
 }
 
-// Chunk is a stretch of the master's stream in a buffer of the link's pool.
-type Chunk struct {
-	Data []byte // valid until Release
-	// Offset is the replication offset before Data[0].
-	Offset int64
-
-	link    *Link
-	buf     []byte
-	deliver func()
-}
-
-// Release gives the buffer back. Call it once, from any goroutine; the link reads on when
-// it has buffers.
-func (c *Chunk) Release() {
-	c.Data = nil
-	select {
-	case c.link.free <- c:
-	default:
-		panic("masterlink: a chunk was released twice")
-	}
-}
-
 // Refused is an error that no retry cures, told by a host: an RDB version or a feature
 // that this build does not know. The link then pauses for Backoff.Max and logs the remedy.
 type Refused struct {

@@ -34,7 +34,6 @@ type testHost struct {
 	replid    string
 	stream    replproto.Stream
 	commands  int
-	log       []byte // stream bytes applied since the last install
 	history   []byte // stream bytes applied in this history, across resumes
 	changes   []Change
 	installs  int
