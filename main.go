@@ -21,10 +21,10 @@ func run(args []string) int {
 	conf := config.New()
 	switch err := conf.LoadArgs(args, config.ProcessEnvironment()); {
 	case errors.Is(err, config.ErrHelp):
-		fmt.Print(config.Usage())
+		fmt.Print(config.Usage("redis-inmemory-replica"))
 		return 0
 	case errors.Is(err, config.ErrVersion):
-		fmt.Println(config.VersionLine(redisreplica.Version))
+		fmt.Println(config.Version("redis-inmemory-replica", redisreplica.Version, ""))
 		return 0
 	case err != nil:
 		fmt.Fprintln(os.Stderr, err)

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/resp"
 )
@@ -91,6 +92,10 @@ type Client struct {
 	replicaIP   string
 	// blocked holds what a blocking command waits for; nil when it does not.
 	blocked *blockedState
+	// retrying is set while a blocked command runs again.
+	retrying *blockedState
+	// held is a command that a pause holds back: it runs first when it ends.
+	held       [][]byte
 	prev, next *Client // in the server's list, by arrival
 }
 
@@ -121,6 +126,29 @@ func (c *Client) SetOutput(b []byte) { c.out = b }
 
 // Output returns the lent buffer with what was appended to it.
 func (c *Client) Output() []byte { return c.out }
+
+// Conn is the connection under the client, nil when it has none.
+func (c *Client) Conn() Conn { return c.conn }
+
+// Closing tells whether the connection is to be closed once its replies are
+// out.
+func (c *Client) Closing() bool { return c.flags&flagCloseAfter != 0 }
+
+// OutputClass is the class of the client in client-output-buffer-limit.
+func (c *Client) OutputClass() int {
+	switch {
+	case c.flags&flagReplicaConn != 0:
+		return config.ClientReplica
+	case c.flags&flagPubSub != 0:
+		return config.ClientPubsub
+	}
+	return config.ClientNormal
+}
+
+// Reset drops the open transaction: for the master's stream after a lost link.
+func (c *Client) Reset() {
+	c.discardTransaction()
+}
 
 // arg returns argument i as a string copy, for arguments that are kept.
 func (c *Client) arg(i int) string { return string(c.args[i]) }

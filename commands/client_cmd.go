@@ -11,7 +11,7 @@ import (
 
 // The CLIENT family.
 
-func clientIDCommand(c *Client)      { c.addReplyLongLong(int64(c.id)) }
+func clientIDCommand(c *Client) { c.addReplyLongLong(int64(c.id)) }
 func clientGetnameCommand(c *Client) {
 	if c.name == "" {
 		c.addReplyNull()
@@ -409,7 +409,7 @@ func (s *Server) pausedNow(c *Client, flags Flags) bool {
 		return false
 	}
 	c.flags |= flagPostponed
-	c.reader.Unread()
+	c.held = copyArgs(c.args)
 	s.paused.postponed = append(s.paused.postponed, c)
 	return true
 }
@@ -449,32 +449,6 @@ func (c *Client) timeoutArg(i int, seconds bool) (int64, bool) {
 		ms += c.now()
 	}
 	return ms, true
-}
-
-// blockedState is what a blocked client waits for.
-type blockedState struct {
-	deadline  int64 // unix ms; 0 none
-	onTimeout func(c *Client)
-	onUnblock func(c *Client, withError bool)
-}
-
-// block suspends the client until unblock, or until the deadline passes.
-func (c *Client) block(b *blockedState) {
-	c.blocked = b
-	if b.deadline != 0 {
-		c.srv.Host.After((b.deadline-c.now())*1e6, func() {
-			if c.blocked == b && c.flags&flagClosed == 0 {
-				c.unblock(func() { b.onTimeout(c) })
-			}
-		})
-	}
-}
-
-// unblock lets the client answer and go on with the input held back.
-func (c *Client) unblock(answer func()) {
-	c.blocked = nil
-	c.srv.now = c.srv.Host.UnixMilli()
-	c.srv.Host.Answer(c, answer)
 }
 
 func clientUnblockCommand(c *Client) {

@@ -6,7 +6,7 @@ package commands
 type Command struct {
 	Name            string // lower case; for a subcommand its own name only
 	Summary         string
-	Since           string // first Redis version that had it
+	Since           string // first version that had it, of Redis or, for its own commands, of Valkey
 	Complexity      string
 	Group           Group
 	Arity           int // argument count with the name (and subcommand); -n: n or more

@@ -24,12 +24,13 @@ func configSetCommand(c *Client) {
 		c.addReplyErrorArity()
 		return
 	}
-	pairs := make([]config.Pair, 0, len(c.args)/2-1)
+	pairs := make([][2]string, 0, len(c.args)/2-1)
 	for i := 2; i < len(c.args); i += 2 {
-		pairs = append(pairs, config.Pair{Name: c.arg(i), Value: c.arg(i + 1)})
+		pairs = append(pairs, [2]string{c.arg(i), c.arg(i + 1)})
 	}
-	if err := c.srv.Conf.Set(pairs); err != nil {
-		c.addReplyError(err.Error())
+	ctx := config.SetContext{Loading: c.srv.Loading, Local: isLocal(c.conn)}
+	if err := c.srv.Conf.Set(pairs, ctx); err != nil {
+		c.addReplyError("-" + err.Error())
 		return
 	}
 	c.addReplyOK()

@@ -3,7 +3,6 @@ package commands
 import (
 	"crypto/sha256"
 	"crypto/subtle"
-	"strings"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
 )
@@ -215,14 +214,11 @@ func timeCommand(c *Client) {
 // protectedAllowed tells whether a protected command (DEBUG, MODULE) may run
 // for this client.
 func (s *Server) protectedAllowed(c *Client, cmd *Command) bool {
-	switch s.V.EnableDebugCommand {
-	case "yes":
-		return true
-	case "local":
-		return c.conn == nil || c.conn.IsUnix() || strings.HasPrefix(c.conn.RemoteAddr(), "127.") ||
-			strings.HasPrefix(c.conn.RemoteAddr(), "[::1]:")
+	perm := s.V.EnableDebugCommand
+	if cmd.topName() == "module" {
+		perm = s.V.EnableModuleCommand
 	}
-	return c.flags&flagInternal != 0
+	return c.flags&flagInternal != 0 || perm.Allows(isLocal(c.conn))
 }
 
 func protectedText(name string) string {

@@ -2,13 +2,14 @@ package commands
 
 import (
 	"github.com/raniellyferreira/redis-inmemory-replica/expire"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 )
 
 // cronState is what the periodic work remembers between its runs.
 type cronState struct {
 	loops int64
-	cycle expire.Cycle
+	cycle *expire.Cycle
 }
 
 // Cron is the periodic work of the loop: it runs hz times a second and each
@@ -21,9 +22,8 @@ func (s *Server) Cron() int64 {
 	hz := int64(s.V.Hz)
 	s.KS.SetClock(s.now)
 
-	lo := s.Host.Loop()
 	if s.cron.loops%max(hz/10, 1) == 0 {
-		s.ops.sample(s.monoNow, s.Stats.Commands, s.Stats.netInput, lo.NetOutput)
+		s.ops.sample(s.monoNow, s.Stats.Commands, s.Stats.netInput, s.Host.Loop().NetOutput)
 	}
 	if s.activeExpire && !s.Loading {
 		s.activeExpireCycle(1e9 / hz)
@@ -63,14 +63,12 @@ func (s *Server) clientsCron() {
 // for so long that no command under way can still refer to it, and only while
 // the link is up and everything received has been applied.
 func (s *Server) activeExpireCycle(period int64) {
-	rule := keyspace.ExpiryDeletes
 	grace := int64(0)
 	if s.following {
-		rule = keyspace.ExpiryDeletesSilently
 		switch s.V.ReplicaActiveExpire {
-		case "no":
+		case config.ExpireNo:
 			return
-		case "grace":
+		case config.ExpireGrace:
 			l := s.Host.Replication()
 			if !l.Up || l.ReadOffset != s.Repl.Offset {
 				return
@@ -78,11 +76,35 @@ func (s *Server) activeExpireCycle(period int64) {
 			grace = int64(s.V.ReplicaExpireGrace) * 1000
 		}
 	}
-	budget := period * int64(s.V.ActiveExpireEffortPercent()) / 100
-	s.KS.Begin(s.now, rule)
-	r := s.KS.ActiveExpire(&s.cron.cycle, s.now-grace, budget, s.Host.Nanos)
+	// active-expire-effort adds to the share of time, as in Redis: 25 % and 2 %
+	// more for each step.
+	percent := int64(expire.SlowPercent + 2*(s.V.ActiveExpireEffort-1))
+	s.KS.Begin(s.now, keyspace.ExpiryDeletes)
+	begin := s.Host.Nanos()
+	r := s.KS.ActiveExpire(s.cron.cycle, s.now-grace, period*percent/100)
 	if r.TimedOut {
 		s.Stats.TimeCapReached++
 	}
-	s.Stats.ExpireCycleTime += r.Nanos / 1000
+	s.Stats.ExpireCycleTime += (s.Host.Nanos() - begin) / 1000
+}
+
+// expireProfile is the configured profile of the active expiry cycle.
+func expireProfile(v *config.Values) expire.Profile {
+	switch v.ActiveExpireProfile {
+	case config.ExpireSmallDataset:
+		return expire.SmallDataset
+	case config.ExpireMediumDataset:
+		return expire.MediumDataset
+	case config.ExpireLargeDataset:
+		return expire.LargeDataset
+	case config.ExpireBestPerformance:
+		return expire.BestPerformance
+	case config.ExpireLowLatency:
+		return expire.LowLatency
+	case config.ExpireCustom:
+		if p, err := expire.Custom(v.CustomExpire.SampleSize, v.CustomExpire.Rounds, v.CustomExpire.Batch, v.CustomExpire.Threshold); err == nil {
+			return p
+		}
+	}
+	return expire.Default
 }

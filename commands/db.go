@@ -84,4 +84,7 @@ func (s *Server) signalModifiedKey(db *keyspace.DB, key []byte) {
 	if len(s.watchedKeys) != 0 {
 		s.touchWatched(db.ID, key)
 	}
+	if len(s.blockedOn) != 0 {
+		s.keyReady(db.ID, key)
+	}
 }

@@ -3,6 +3,7 @@ package commands
 import (
 	"encoding/hex"
 	"fmt"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
 	"strings"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/digest"
@@ -23,9 +24,9 @@ func debugCommand(c *Client) {
 	case n >= 2 && equalFold(sub, "digest-value"):
 		c.addReplyArrayLen(n - 2)
 		for _, k := range c.args[2:] {
-			var d digest.Sum
+			var d digest.State
 			if e, ok := c.db.LookupRaw(k); ok {
-				keyspace.DigestValue(&d, e)
+				e.Value().Digest(&d)
 			}
 			c.addReplyStatus(hex.EncodeToString(d[:]))
 		}
@@ -43,19 +44,15 @@ func debugCommand(c *Client) {
 	case n == 3 && equalFold(sub, "set-active-expire"):
 		s.activeExpire = string(c.args[2]) != "0"
 		c.addReplyOK()
-	case equalFold(sub, "jmap"), n >= 2 && equalFold(sub, "quicklist-packed-threshold"):
-		c.addReplyOK()
 	case n == 3 && equalFold(sub, "error"):
 		c.addReplyError("-" + strings.NewReplacer("\r", " ", "\n", " ").Replace(c.arg(2)))
 	case n == 3 && equalFold(sub, "log"):
 		s.Host.Logf(LogWarning, "DEBUG LOG: %s", c.args[2])
 		c.addReplyOK()
-	case n == 4 && equalFold(sub, "stringmatch-len"):
-		debugStringMatch(c)
 	case n == 2 && equalFold(sub, "change-repl-id"):
 		s.Host.Logf(LogNotice, "Changing replication IDs after receiving change-repl-id")
 		s.Repl.ID = hexID(s.Host.RandomBytes(20))
-		s.Repl.ID2, s.Repl.SecondOffset = zeroReplID, -1
+		s.Repl.ID2, s.Repl.SecondOffset = ZeroReplID, -1
 		c.addReplyOK()
 	case n == 2 && equalFold(sub, "structsize"):
 		c.addReplyStatus("bits:64 bucket:64 slots:10 entry:4 entry-ttl:16 element:1 client:" + itoa(clientFixedSize))
@@ -80,22 +77,22 @@ func debugCommand(c *Client) {
 // Digest is the SHA-1 based fingerprint of the whole dataset: equal to that of
 // a redis-server with the same data. Its cost grows with the data; it is a
 // debugging aid and stops the loop while it runs, as in Redis.
-func (s *Server) Digest() digest.Sum {
-	var final digest.Sum
+func (s *Server) Digest() digest.State {
+	var final digest.Dataset
 	for i := 0; i < s.KS.Databases(); i++ {
 		db := s.KS.DB(i)
 		if db.Len() == 0 {
 			continue
 		}
-		digest.MixDB(&final, i)
+		final.DB(i)
 		db.Each(func(e keyspace.Entry) bool {
-			digest.XorKey(&final, e.Key(), e.ExpireAt() != keyspace.NoExpire, func(d *digest.Sum) {
-				keyspace.DigestValue(d, e)
-			})
+			d := digest.Key(e.Key())
+			e.Value().Digest(&d)
+			final.Add(d)
 			return true
 		})
 	}
-	return final
+	return final.Sum()
 }
 
 func debugPopulate(c *Client) {
@@ -136,9 +133,9 @@ func debugPopulate(c *Client) {
 			}
 			val = val[:size]
 		}
-		enc := keyspace.EncEmbstr
-		if len(val) > keyspace.EmbstrLimit {
-			enc = keyspace.EncRaw
+		enc := object.EncEmbstr
+		if len(val) > object.EmbstrLimit {
+			enc = object.EncRaw
 		}
 		c.db.SetString(key, val, enc, keyspace.NoExpire)
 		c.signalModified(key)
@@ -153,7 +150,7 @@ func debugObject(c *Client) {
 		return
 	}
 	c.addReplyStatus(fmt.Sprintf("Value at:0x%x refcount:1 encoding:%s serializedlength:%d lru:%d lru_seconds_idle:%d",
-		uint64(e.Ref()), keyspace.EncodingName(e.Encoding()), c.srv.serializedLength(e), e.LRU(), e.IdleSeconds()))
+		uint64(e.Ref()), object.EncodingName(e.Type(), e.Encoding()), c.srv.serializedLength(e), e.LRU(), e.IdleSeconds()))
 }
 
 func debugProtocol(c *Client) {
@@ -236,10 +233,8 @@ func debugHelp(c *Client) {
 		"OBJECT <key>", "    Answer internals of a value.",
 		"POPULATE <count> [<prefix>] [<size>]", "    Make keys to test with.",
 		"PROTOCOL <type>", "    Answer a value of that protocol type.",
-		"RELOAD", "    Save the dataset and load it again.",
 		"SET-ACTIVE-EXPIRE <0|1>", "    Stop or start the active expiry cycle.",
 		"SLEEP <seconds>", "    Stop the server for that time.",
-		"STRINGMATCH-LEN <len> <pattern>", "    Match a pattern against a long string.",
 		"STRUCTSIZE", "    Answer the sizes of internal structures, bytes.",
 	})
 }

@@ -37,6 +37,11 @@ const flushAt = 1 << 20
 func (s *Server) run(c *Client) {
 	s.now = s.Host.UnixMilli()
 	s.monoNow = s.Host.Nanos()
+	if c.held != nil && c.flags&flagPostponed == 0 {
+		c.args, c.held = c.held, nil
+		s.Execute(c)
+		c.args = nil
+	}
 	for c.flags&(flagCloseAfter|flagClosed|flagPostponed) == 0 && c.blocked == nil {
 		args, ok, err := c.reader.Next()
 		if err != nil {
@@ -60,20 +65,12 @@ func (s *Server) run(c *Client) {
 // protocolError answers bytes that are not RESP and ends the connection.
 func (s *Server) protocolError(c *Client, err error) {
 	s.Stats.Protocol++
-	var pe *resp.ProtocolError
-	if errors.As(err, &pe) {
-		if pe.Silent {
-			s.Host.Logf(LogWarning, "Closing client that reached max query buffer length: %s", s.describeClient(c))
-			if c.conn != nil {
-				c.conn.Close()
-			}
-			c.flags |= flagCloseAfter
-			return
-		}
-		c.addReplyError(pe.Error())
-	} else {
-		c.addReplyError(err.Error())
+	if errors.Is(err, resp.ErrQueryBufferLimit) {
+		s.Host.Logf(LogWarning, "Closing client that reached max query buffer length: %s", s.describeClient(c))
+		c.closeAsync()
+		return
 	}
+	c.addReplyError(err.Error())
 	s.Host.Logf(LogVerbose, "Protocol error (%s) from client: %s", err, s.describeClient(c))
 	c.closeAsync()
 }
@@ -103,13 +100,9 @@ func (s *Server) executeQuietly(c *Client, start int) {
 
 func (s *Server) execute(c *Client) {
 	args := c.args
-	// Pipelines repeat commands: the last one's row is tried before the table.
-	cmd := c.lastCmd
-	if cmd == nil || cmd.parent != nil || !equalFold(args[0], cmd.Name) || cmd.Subcommands != nil {
-		cmd = s.lookup(c, args)
-		if cmd == nil {
-			return
-		}
+	cmd := s.lookup(c, args)
+	if cmd == nil {
+		return
 	}
 	c.cmd = cmd
 	if (cmd.Arity > 0 && cmd.Arity != len(args)) || len(args) < -cmd.Arity {
@@ -148,7 +141,7 @@ func (s *Server) gates(c *Client, cmd *Command) bool {
 	if cmd.isExec && c.multi != nil {
 		effective |= c.multi.flags
 	}
-	if s.V.MaxMemory > 0 && !obey && s.overMemory(c, effective) {
+	if s.V.Maxmemory > 0 && !obey && s.overMemory(c, effective) {
 		return s.refuse(c, errOOM)
 	}
 	if effective&(CmdWrite|CmdMayReplicate) != 0 && !obey && !s.writeGate(c, effective) {
@@ -261,7 +254,6 @@ func (s *Server) call(c *Client) {
 	prev := s.current
 	s.current = c
 	c.failed = false
-	before := s.dirty
 	begin := s.monoNow
 	s.KS.Begin(s.now, s.expiryRule(c))
 	cmd.Proc(c)
@@ -277,11 +269,11 @@ func (s *Server) call(c *Client) {
 	}
 	s.Stats.Commands++
 	c.commands++
-	if s.dirty != before {
-		s.propagate(c)
-	}
 	if c.flags&flagInternal == 0 {
 		c.lastUsed = s.now
+	}
+	if len(s.readyKeys) != 0 && prev == nil && !s.servingBlocked {
+		s.serveBlocked()
 	}
 }
 

@@ -85,7 +85,7 @@ func (s *Server) infoServer(b *strings.Builder) {
 	line(b, "server_name", "redis-inmemory-replica")
 	line(b, "server_version", p.Version)
 	line(b, "os", p.OS)
-	line(b, "arch_bits", 64)
+	line(b, "arch_bits", p.ArchBits)
 	line(b, "monotonic_clock", "Go runtime")
 	line(b, "multiplexing_api", "epoll")
 	line(b, "atomicvar_api", "go-builtin")
@@ -159,7 +159,7 @@ func (s *Server) infoMemory(b *strings.Builder) {
 	}
 	size := func(name string, n int64) {
 		line(b, name, n)
-		line(b, name+"_human", numeric.HumanBytes(n))
+		line(b, name+"_human", string(numeric.AppendBytesHuman(nil, uint64(max(n, 0)))))
 	}
 	overhead := used - m.Records
 	head(b, "Memory")
@@ -182,8 +182,8 @@ func (s *Server) infoMemory(b *strings.Builder) {
 	line(b, "number_of_cached_scripts", 0)
 	line(b, "number_of_functions", 0)
 	line(b, "number_of_libraries", 0)
-	size("maxmemory", int64(s.V.MaxMemory))
-	line(b, "maxmemory_policy", s.V.MaxMemoryPolicy)
+	size("maxmemory", int64(s.V.Maxmemory))
+	line(b, "maxmemory_policy", s.V.MaxmemoryPolicy)
 	line(b, "allocator_frag_ratio", ratio(m.Slabs, m.Live))
 	line(b, "allocator_frag_bytes", m.Slabs-m.Live)
 	line(b, "allocator_rss_ratio", ratio(m.Committed, m.Slabs))
@@ -301,7 +301,7 @@ func (s *Server) infoStats(b *strings.Builder) {
 	line(b, "sync_partial_ok", st.SyncPartialOK)
 	line(b, "sync_partial_err", st.SyncPartialErr)
 	line(b, "expired_keys", st.ExpiredKeys)
-	line(b, "expired_stale_perc", fmt.Sprintf("%.2f", s.KS.StalePercent()))
+	line(b, "expired_stale_perc", fmt.Sprintf("%.2f", s.cron.cycle.StaleFraction()*100))
 	line(b, "expired_time_cap_reached_count", st.TimeCapReached)
 	line(b, "expire_cycle_cpu_milliseconds", st.ExpireCycleTime/1000)
 	line(b, "evicted_keys", st.EvictedKeys)
@@ -329,8 +329,8 @@ func (s *Server) infoStats(b *strings.Builder) {
 	line(b, "unexpected_error_replies", st.ApplyErrors)
 	line(b, "total_error_replies", st.ErrorReplies)
 	line(b, "dump_payload_sanitizations", 0)
-	line(b, "total_reads_processed", lo.Reads)
-	line(b, "total_writes_processed", lo.Writes)
+	line(b, "total_reads_processed", lo.Turns)
+	line(b, "total_writes_processed", lo.Turns)
 	line(b, "io_threaded_reads_processed", 0)
 	line(b, "io_threaded_writes_processed", 0)
 	line(b, "reply_buffer_shrinks", 0)
@@ -389,7 +389,7 @@ func (s *Server) infoReplication(b *strings.Builder) {
 	line(b, "master_repl_offset", s.Repl.Offset)
 	line(b, "second_repl_offset", s.Repl.SecondOffset)
 	line(b, "repl_backlog_active", 0)
-	line(b, "repl_backlog_size", int64(s.V.ReplBacklogSize))
+	line(b, "repl_backlog_size", s.V.ReplBacklogSize)
 	line(b, "repl_backlog_first_byte_offset", 0)
 	line(b, "repl_backlog_histlen", 0)
 }
@@ -410,10 +410,11 @@ func (s *Server) infoModules(b *strings.Builder) { head(b, "Modules") }
 
 func (s *Server) infoCommandStats(b *strings.Builder) {
 	head(b, "Commandstats")
-	s.Table.Each(func(cmd *Command) {
+	for id := range s.Table.Len() {
+		cmd := s.Table.ByID(id)
 		st := &s.cmdStats[cmd.ID]
 		if st.calls == 0 && st.failed == 0 && st.rejected == 0 {
-			return
+			continue
 		}
 		per := 0.0
 		if st.calls > 0 {
@@ -421,7 +422,7 @@ func (s *Server) infoCommandStats(b *strings.Builder) {
 		}
 		fmt.Fprintf(b, "cmdstat_%s:calls=%d,usec=%d,usec_per_call=%.2f,rejected_calls=%d,failed_calls=%d\r\n",
 			cmd.FullName, st.calls, st.nanos/1000, per, st.rejected, st.failed)
-	})
+	}
 }
 
 func (s *Server) infoErrorStats(b *strings.Builder) {
@@ -450,20 +451,21 @@ func (s *Server) infoLatencyStats(b *strings.Builder) {
 	if !s.V.LatencyTracking {
 		return
 	}
-	s.Table.Each(func(cmd *Command) {
+	for id := range s.Table.Len() {
+		cmd := s.Table.ByID(id)
 		st := &s.cmdStats[cmd.ID]
 		if st.hist == nil {
-			return
+			continue
 		}
 		fmt.Fprintf(b, "latency_percentiles_usec_%s:", cmd.FullName)
-		for i, p := range s.V.LatencyTrackingInfoPercentiles {
+		for i, p := range s.V.LatencyPercentiles {
 			if i > 0 {
 				b.WriteByte(',')
 			}
 			fmt.Fprintf(b, "p%g=%.3f", p, float64(st.percentile(p))/1000)
 		}
 		b.WriteString("\r\n")
-	})
+	}
 }
 
 func (s *Server) infoCluster(b *strings.Builder) {

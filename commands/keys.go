@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
 	"math"
 	"strconv"
 
@@ -185,7 +186,7 @@ func scanCommand(c *Client) {
 		if o.pattern != nil && !o.pattern.Match(k) {
 			return
 		}
-		if o.typeName != nil && !equalFold(o.typeName, keyspace.TypeName(e.Type())) {
+		if o.typeName != nil && !equalFold(o.typeName, object.TypeName(e.Type())) {
 			return
 		}
 		if e.Expired() {
@@ -231,7 +232,7 @@ func typeCommand(c *Client) {
 		c.addReplyStatus("none")
 		return
 	}
-	c.addReplyStatus(keyspace.TypeName(e.Type()))
+	c.addReplyStatus(object.TypeName(e.Type()))
 }
 
 // lookupKeyReadNoTouchCounted counts the hit but leaves the access clock.

@@ -110,6 +110,12 @@ func keysAfter(word string, from, limit int, f KeyFlags) KeySpec {
 // keySomewhere is the spec of keys that no spec can find.
 func keySomewhere(f KeyFlags) KeySpec { return KeySpec{Flags: f} }
 
+// every sets the distance from one key of the run to the next.
+func (s KeySpec) every(step int) KeySpec {
+	s.Find.Step = step
+	return s
+}
+
 // note puts a remark on a spec.
 func (s KeySpec) note(text string) KeySpec {
 	s.Notes = text
@@ -168,7 +174,7 @@ func (s *KeySpec) appendKeys(args [][]byte, dst []KeyRef) ([]KeyRef, error) {
 			return dst, errSpec
 		}
 		first += f.FirstKey
-		last = first + int(n) - 1
+		last = first + (int(n)-1)*f.Step
 	case f.LastKey >= 0:
 		last = first + f.LastKey
 	case f.Limit == 0:
@@ -271,4 +277,17 @@ func legacyRange(specs []KeySpec) (first, last, step int, movable bool) {
 		return 0, 0, 0, len(specs) > 0
 	}
 	return first, last, 1, movable
+}
+
+// ChannelArgs returns the channels, or the patterns of channels, that one call
+// names: a part of args, nil if the command has none.
+func (c *Command) ChannelArgs(args [][]byte) [][]byte {
+	s := &c.Channels
+	if s.First == 0 || s.First >= len(args) {
+		return nil
+	}
+	if s.Count > 0 && s.First+s.Count < len(args) {
+		return args[s.First : s.First+s.Count]
+	}
+	return args[s.First:]
 }

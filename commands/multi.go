@@ -15,9 +15,6 @@ type queuedCommand struct {
 	args [][]byte
 }
 
-// cmdUnqueued marks the rows that run at once inside MULTI (see NewTable's
-// caller): EXEC, DISCARD, MULTI, WATCH, QUIT and RESET.
-
 func multiCommand(c *Client) {
 	if c.flags&flagMulti != 0 {
 		c.addReplyError("MULTI calls can not be nested")
@@ -36,21 +33,31 @@ func (c *Client) queueMultiCommand() {
 		c.addReplyStatus("QUEUED")
 		return
 	}
+	args := copyArgs(c.args)
 	total := 0
-	for _, a := range c.args {
+	for _, a := range args {
 		total += len(a)
-	}
-	buf := make([]byte, 0, total)
-	args := make([][]byte, len(c.args))
-	for i, a := range c.args {
-		n := len(buf)
-		buf = append(buf, a...)
-		args[i] = buf[n:len(buf):len(buf)]
 	}
 	c.multi.queue = append(c.multi.queue, queuedCommand{c.cmd, args})
 	c.multi.flags |= c.cmd.Flags
 	c.multi.bytes += int64(total)
 	c.addReplyStatus("QUEUED")
+}
+
+// copyArgs copies arguments into one block of their own.
+func copyArgs(from [][]byte) [][]byte {
+	total := 0
+	for _, a := range from {
+		total += len(a)
+	}
+	buf := make([]byte, 0, total)
+	args := make([][]byte, len(from))
+	for i, a := range from {
+		n := len(buf)
+		buf = append(buf, a...)
+		args[i] = buf[n:len(buf):len(buf)]
+	}
+	return args
 }
 
 // flagTransaction makes a later EXEC fail because a command was refused.

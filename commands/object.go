@@ -2,7 +2,9 @@ package commands
 
 import (
 	"fmt"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
 
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 )
 
@@ -20,7 +22,7 @@ func (c *Client) objectLookup() (keyspace.Entry, bool) {
 
 func objectEncodingCommand(c *Client) {
 	if e, ok := c.objectLookup(); ok {
-		c.addReplyBulkString(keyspace.EncodingName(e.Encoding()))
+		c.addReplyBulkString(object.EncodingName(e.Type(), e.Encoding()))
 	}
 }
 
@@ -33,7 +35,7 @@ func objectRefcountCommand(c *Client) {
 	if !ok {
 		return
 	}
-	if e.Encoding() == keyspace.EncInt && !c.srv.lfuPolicy() && !(c.srv.V.MaxMemory > 0 && c.srv.lruPolicy()) {
+	if e.Encoding() == object.EncInt && !c.srv.lfuPolicy() && !(c.srv.V.Maxmemory > 0 && c.srv.lruPolicy()) {
 		if v := e.StringValue(); len(v) <= 4 && v[0] != '-' {
 			c.addReplyLongLong(2147483647)
 			return
@@ -43,11 +45,11 @@ func objectRefcountCommand(c *Client) {
 }
 
 func (s *Server) lfuPolicy() bool {
-	return s.V.MaxMemoryPolicy == "allkeys-lfu" || s.V.MaxMemoryPolicy == "volatile-lfu"
+	return s.V.MaxmemoryPolicy == config.AllkeysLFU || s.V.MaxmemoryPolicy == config.VolatileLFU
 }
 
 func (s *Server) lruPolicy() bool {
-	return s.V.MaxMemoryPolicy == "allkeys-lru" || s.V.MaxMemoryPolicy == "volatile-lru"
+	return s.V.MaxmemoryPolicy == config.AllkeysLRU || s.V.MaxmemoryPolicy == config.VolatileLRU
 }
 
 func objectIdletimeCommand(c *Client) {
@@ -84,6 +86,7 @@ func objectHelpCommand(c *Client) {
 }
 
 func memoryUsageCommand(c *Client) {
+	samples := int64(5)
 	for j := 3; j < len(c.args); j++ {
 		if !equalFold(c.args[j], "samples") || j+1 >= len(c.args) {
 			c.addReplyErrorSyntax()
@@ -97,6 +100,7 @@ func memoryUsageCommand(c *Client) {
 			c.addReplyErrorSyntax()
 			return
 		}
+		samples = n
 		j++
 	}
 	e, ok := c.lookupKeyReadNoTouchCounted(c.args[2])
@@ -104,7 +108,7 @@ func memoryUsageCommand(c *Client) {
 		c.addReplyNull()
 		return
 	}
-	c.addReplyLongLong(c.db.MemoryUsage(e))
+	c.addReplyLongLong(c.db.MemoryUsage(e, int(samples)))
 }
 
 func memoryDoctorCommand(c *Client) {

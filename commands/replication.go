@@ -63,11 +63,7 @@ func replicaofCommand(c *Client) {
 func (s *Server) Follow(host string, port int) {
 	s.following = true
 	s.Host.ReplicaOf(host, port)
-	for c := s.clients.head; c != nil; c = c.next {
-		if c.blocked != nil && c.blocked.onUnblock != nil {
-			c.blocked.onUnblock(c, true)
-		}
-	}
+	s.unblockForRole()
 }
 
 // Promote stops following: this server becomes a master that continues the

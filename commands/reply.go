@@ -8,19 +8,19 @@ import (
 // They carry the names of their counterparts in Redis's networking.c, so that
 // a handler reads the same in both. All of them run on the loop goroutine.
 
-func (c *Client) addReplyBulk(b []byte)         { c.out = resp.AppendBulk(c.out, b) }
-func (c *Client) addReplyBulkString(s string)   { c.out = resp.AppendBulkString(c.out, s) }
-func (c *Client) addReplyLongLong(n int64)      { c.out = resp.AppendInt(c.out, n) }
-func (c *Client) addReplyStatus(s string)       { c.out = resp.AppendSimple(c.out, s) }
-func (c *Client) addReplyNull()                 { c.out = resp.AppendNull(c.out, c.proto) }
-func (c *Client) addReplyNullArray()            { c.out = resp.AppendNullArray(c.out, c.proto) }
-func (c *Client) addReplyArrayLen(n int)        { c.out = resp.AppendArray(c.out, n) }
-func (c *Client) addReplyMapLen(n int)          { c.out = resp.AppendMap(c.out, c.proto, n) }
-func (c *Client) addReplySetLen(n int)          { c.out = resp.AppendSet(c.out, c.proto, n) }
-func (c *Client) addReplyPushLen(n int)         { c.out = resp.AppendPush(c.out, c.proto, n) }
-func (c *Client) addReplyDouble(f float64)      { c.out = resp.AppendDouble(c.out, c.proto, f) }
-func (c *Client) addReplyBool(b bool)           { c.out = resp.AppendBool(c.out, c.proto, b) }
-func (c *Client) addReplyBigNum(s string)       { c.out = resp.AppendBigNumber(c.out, c.proto, s) }
+func (c *Client) addReplyBulk(b []byte)       { c.out = resp.AppendBulk(c.out, b) }
+func (c *Client) addReplyBulkString(s string) { c.out = resp.AppendBulkString(c.out, s) }
+func (c *Client) addReplyLongLong(n int64)    { c.out = resp.AppendInt(c.out, n) }
+func (c *Client) addReplyStatus(s string)     { c.out = resp.AppendSimple(c.out, s) }
+func (c *Client) addReplyNull()               { c.out = resp.AppendNull(c.out, c.proto) }
+func (c *Client) addReplyNullArray()          { c.out = resp.AppendNullArray(c.out, c.proto) }
+func (c *Client) addReplyArrayLen(n int)      { c.out = resp.AppendArray(c.out, n) }
+func (c *Client) addReplyMapLen(n int)        { c.out = resp.AppendMap(c.out, c.proto, n) }
+func (c *Client) addReplySetLen(n int)        { c.out = resp.AppendSet(c.out, c.proto, n) }
+func (c *Client) addReplyPushLen(n int)       { c.out = resp.AppendPush(c.out, c.proto, n) }
+func (c *Client) addReplyDouble(f float64)    { c.out = resp.AppendDouble(c.out, c.proto, f) }
+func (c *Client) addReplyBool(b bool)         { c.out = resp.AppendBool(c.out, c.proto, b) }
+func (c *Client) addReplyBigNum(s string)     { c.out = resp.AppendBigNumber(c.out, c.proto, s) }
 func (c *Client) addReplyVerbatim(ext, s string) {
 	c.out = resp.AppendVerbatim(c.out, c.proto, ext, []byte(s))
 }
@@ -128,7 +128,7 @@ func (c *Client) addReplyHelp(lines []string) {
 		c.addReplyStatus(l)
 	}
 	c.addReplyStatus("HELP")
-	c.addReplyStatus("    Print this help.")
+	c.addReplyStatus("    Prints this help.")
 }
 
 // addReplySubcommandSyntaxError answers a subcommand with the wrong shape.

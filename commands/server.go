@@ -1,8 +1,14 @@
 package commands
 
 import (
+	"encoding/binary"
+	"strings"
+
+	"github.com/raniellyferreira/redis-inmemory-replica/dict"
+	"github.com/raniellyferreira/redis-inmemory-replica/expire"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
 	"github.com/raniellyferreira/redis-inmemory-replica/resp"
 )
 
@@ -24,6 +30,7 @@ const (
 type Host interface {
 	// UnixMilli is the wall clock, Nanos a monotonic clock.
 	UnixMilli() int64
+	UnixMicro() int64
 	Nanos() int64
 	Logf(level LogLevel, format string, args ...any)
 	// ReplicaOf starts to follow a master; an empty host stops following and
@@ -41,11 +48,24 @@ type Host interface {
 	Loop() LoopInfo
 	// AckNow asks the link to send REPLCONF ACK at once.
 	AckNow()
-	// ReleaseLater frees a keyspace that nothing refers to any more, away from
-	// the loop.
-	ReleaseLater(ks *keyspace.Keyspace)
-	// Reload writes the dataset as an RDB and loads it again (DEBUG RELOAD).
+	// ReleaseLater returns memory that nothing refers to any more to the system,
+	// away from the loop.
+	ReleaseLater(release func())
+	// RandomBytes returns n bytes of the system's random source.
 	RandomBytes(n int) []byte
+	// After runs fn on the loop once d nanoseconds have passed.
+	After(d int64, fn func())
+	// Resume goes on with the input that a client's connection held back; Answer
+	// lets a client that is not being served write replies first.
+	Resume(c *Client)
+	Answer(c *Client, fn func())
+	// Attempt lets a client that is not being served write a reply; if fn returns
+	// true the client goes on with its input.
+	Attempt(c *Client, fn func() bool)
+	// DropLink ends the present connection to the master.
+	DropLink()
+	// ResetLoopStats forgets the longest turn.
+	ResetLoopStats()
 }
 
 // ShutdownOptions are the arguments of SHUTDOWN.
@@ -62,7 +82,8 @@ type ProcessInfo struct {
 	UserCPU, SysCPU            float64 // seconds, whole process
 	UserCPUMain, SysCPUMain    float64 // seconds, the loop's thread
 	UserCPUChild, SysCPUChild  float64
-	OS, Arch                   string
+	OS                         string
+	ArchBits                   int
 	Executable, ConfigFile     string
 	GoHeapInUse, GoHeapSys     int64
 	GoGCPauseTotalNanos        int64
@@ -84,6 +105,7 @@ type LoopInfo struct {
 	Rejected         int64
 	NetInput         int64 // bytes
 	NetOutput        int64
+	Reads, Writes    int64
 }
 
 // LinkInfo is the state of the link to the master, as INFO replication and
@@ -127,6 +149,7 @@ type Stats struct {
 	SyncPartialOK   int64
 	SyncPartialErr  int64
 	AppliedCommands int64
+	netInput        int64
 }
 
 // Server is the command layer: the table, the clients, the keyspace and the
@@ -149,7 +172,7 @@ type Server struct {
 	byID     map[uint64]*Client
 	cmdStats []cmdStat
 
-	errorStats map[string]*int64
+	errorStats  map[string]*int64
 	defaultUser *User
 
 	// Loading is true from the start of the first synchronisation until its
@@ -157,12 +180,24 @@ type Server struct {
 	Loading bool
 
 	watchedKeys map[watchID][]*watchedKey
-	paused      pauseState
-	ops         opsSampler
-	lastSave    int64 // unix seconds
-	cron        cronState
-	activeExpire bool
-	scratch     []byte
+	// blockedOn are the clients that wait for a key, in order; readyKeys the keys
+	// that changed and have not been served.
+	blockedOn      map[watchID][]*Client
+	blockedCount   int
+	readyKeys      []watchID
+	servingBlocked bool
+	lim            object.Limits
+	paused         pauseState
+	ops            opsSampler
+	lastSave       int64 // unix seconds
+	cron           cronState
+	activeExpire   bool
+	scratch        []byte
+	following      bool
+	rand           func() uint64
+	notifyFlags    int
+	// peakMemory and startupMemory are INFO's, bytes.
+	peakMemory, startupMemory int64
 }
 
 // ReplID is the identity of the replication history that the data belongs to.
@@ -173,8 +208,8 @@ type ReplID struct {
 	SecondOffset int64 // first offset that ID2 does not cover; -1 none
 }
 
-// zeroReplID is what INFO shows where no second id is known.
-const zeroReplID = "0000000000000000000000000000000000000000"
+// ZeroReplID is what INFO shows where no second id is known.
+const ZeroReplID = "0000000000000000000000000000000000000000"
 
 // New builds the command layer over a configuration and an empty keyspace.
 func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, error) {
@@ -183,19 +218,27 @@ func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, erro
 		byID:         make(map[uint64]*Client),
 		errorStats:   make(map[string]*int64),
 		watchedKeys:  make(map[watchID][]*watchedKey),
+		blockedOn:    make(map[watchID][]*Client),
+		lim:          LimitsOf(conf.Values),
 		activeExpire: true,
 	}
-	t, err := NewTable()
+	renames := make([]Rename, 0, len(conf.Values.RenamedCommands))
+	for _, r := range conf.Values.RenamedCommands {
+		renames = append(renames, Rename{From: r.From, To: r.To})
+	}
+	t, err := NewTable(renames...)
 	if err != nil {
 		return nil, err
 	}
 	s.Table = t
 	s.cmdStats = make([]cmdStat, t.Len())
 	s.defaultUser = newDefaultUser()
-	s.Repl = ReplID{ID: hexID(host.RandomBytes(20)), ID2: zeroReplID, SecondOffset: -1}
+	s.Repl = ReplID{ID: hexID(host.RandomBytes(20)), ID2: ZeroReplID, SecondOffset: -1}
 	s.now = host.UnixMilli()
 	s.monoNow = host.Nanos()
 	s.lastSave = s.now / 1000
+	s.rand = newRand(host.RandomBytes(8))
+	s.cron.cycle = expire.NewCycle(expireProfile(s.V), host.Nanos)
 	s.hookKeyspace(ks)
 	return s, nil
 }
@@ -203,7 +246,8 @@ func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, erro
 // hookKeyspace lets a keyspace report its changes to this server.
 func (s *Server) hookKeyspace(ks *keyspace.Keyspace) {
 	ks.OnExpired = s.keyExpired
-	ks.OnChange = s.signalModifiedKey
+	ks.OnRetire = func(a *dict.Arena) { s.Host.ReleaseLater(a.Release) }
+	ks.SetLFU(s.lfuPolicy(), s.V.LFULogFactor, s.V.LFUDecayTime)
 }
 
 // Now is the logical time of the command in execution, unix milliseconds.
@@ -226,8 +270,8 @@ func (s *Server) NewClient(conn Conn) *Client {
 // applyReaderLimits sets the parser's limits to those of the client's state:
 // an unauthenticated peer may claim far less.
 func (c *Client) applyReaderLimits() {
-	c.reader.MaxBulk = int64(c.srv.V.ProtoMaxBulkLen)
-	c.reader.QueryBufferLimit = int64(c.srv.V.ClientQueryBufferLimit)
+	c.reader.MaxBulk = c.srv.V.ProtoMaxBulkLen
+	c.reader.QueryBufferLimit = int(c.srv.V.QueryBufferLimit)
 	c.reader.Authenticated = c.authed
 }
 
@@ -251,6 +295,41 @@ func (s *Server) NewMasterClient(db int) *Client {
 	return c
 }
 
+// ConfigChanged applies directives that CONFIG SET changed.
+func (s *Server) ConfigChanged() {
+	for c := s.clients.head; c != nil; c = c.next {
+		c.applyReaderLimits()
+	}
+	s.notifyFlags = int(s.V.NotifyKeyspaceEvents)
+	s.KS.SetLFU(s.lfuPolicy(), s.V.LFULogFactor, s.V.LFUDecayTime)
+	s.cron.cycle.Profile = expireProfile(s.V)
+	s.lim = LimitsOf(s.V)
+}
+
+// Admit decides whether a new connection may talk to the server. A non-empty
+// answer is the refusal to send before it is closed.
+func (s *Server) Admit(conn Conn) string {
+	if s.clients.n >= s.V.MaxClients {
+		s.Stats.RejectedConns++
+		return "-ERR max number of clients reached\r\n"
+	}
+	if s.V.ProtectedMode && s.V.RequirePass == "" && !isLocal(conn) {
+		s.Stats.RejectedConns++
+		return "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.\r\n"
+	}
+	return ""
+}
+
+// isLocal tells whether a connection came by the unix socket or the loopback
+// interface.
+func isLocal(conn Conn) bool {
+	if conn == nil || conn.IsUnix() {
+		return true
+	}
+	a := conn.RemoteAddr()
+	return strings.HasPrefix(a, "127.") || strings.HasPrefix(a, "[::1]:")
+}
+
 // RemoveClient forgets a connection that is closed.
 func (s *Server) RemoveClient(c *Client) {
 	if c.flags&flagClosed != 0 {
@@ -258,6 +337,7 @@ func (s *Server) RemoveClient(c *Client) {
 	}
 	c.flags |= flagClosed
 	c.unwatchAll()
+	c.forgetBlocked()
 	c.multi = nil
 	s.clients.remove(c)
 	delete(s.byID, c.id)
@@ -280,8 +360,8 @@ func (s *Server) SwapKeyspace(ks *keyspace.Keyspace) {
 		s.current.db = ks.DB(s.current.db.ID)
 	}
 	ks.InheritStats(old)
-	old.OnExpired, old.OnChange = nil, nil
-	s.Host.ReleaseLater(old)
+	old.OnExpired, old.OnRetire = nil, nil
+	s.Host.ReleaseLater(old.Release)
 }
 
 // clientList is the list of connected clients in the order of their arrival.
@@ -314,4 +394,16 @@ func (l *clientList) remove(c *Client) {
 	}
 	c.prev, c.next = nil, nil
 	l.n--
+}
+
+// newRand is a small fast generator (xorshift64*) for choices that need no
+// secrecy: a random key, a sample.
+func newRand(seed []byte) func() uint64 {
+	x := binary.LittleEndian.Uint64(seed) | 1
+	return func() uint64 {
+		x ^= x >> 12
+		x ^= x << 25
+		x ^= x >> 27
+		return x * 2685821657736338717
+	}
 }

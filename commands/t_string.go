@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
 	"math"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
@@ -13,7 +14,6 @@ import (
 const (
 	errStringTooLong = "string exceeds maximum allowed size (proto-max-bulk-len)"
 	errIncrOverflow  = "increment or decrement would overflow"
-	errIncrNaN       = "increment would produce NaN or Infinity"
 )
 
 // setFlags are the options of SET and GETEX.
@@ -129,7 +129,7 @@ func (c *Client) setGeneric(flags setFlags, val, expire []byte, okReply, abortRe
 	if flags&setKeepTTL != 0 {
 		when = keyspace.KeepExpire
 	}
-	c.setKey(key, val, keyspace.EncodeString(val), when)
+	c.setKey(key, val, object.EncodeString(val), when)
 	c.srv.dirty++
 	c.notify(notifyString, "set", key)
 	if flags&setAnyExpire != 0 {
@@ -178,7 +178,7 @@ func (c *Client) getGeneric() bool {
 		c.addReplyNull()
 		return true
 	}
-	if e.Type() != keyspace.TypeString {
+	if e.Type() != object.TypeString {
 		c.addReplyErrorWrongType()
 		return false
 	}
@@ -199,7 +199,7 @@ func getexCommand(c *Client) {
 		c.addReplyNull()
 		return
 	}
-	if e.Type() != keyspace.TypeString {
+	if e.Type() != object.TypeString {
 		c.addReplyErrorWrongType()
 		return
 	}
@@ -246,7 +246,7 @@ func getsetCommand(c *Client) {
 	if !c.getGeneric() {
 		return
 	}
-	c.setKey(c.args[1], c.args[2], keyspace.EncodeString(c.args[2]), keyspace.NoExpire)
+	c.setKey(c.args[1], c.args[2], object.EncodeString(c.args[2]), keyspace.NoExpire)
 	c.notify(notifyString, "set", c.args[1])
 	c.srv.dirty++
 }
@@ -257,7 +257,7 @@ func mgetCommand(c *Client) {
 	c.addReplyArrayLen(len(keys))
 	for _, k := range keys {
 		e, ok := c.lookupKeyRead(k)
-		if !ok || e.Type() != keyspace.TypeString {
+		if !ok || e.Type() != object.TypeString {
 			c.addReplyNull()
 			continue
 		}
@@ -280,7 +280,7 @@ func (c *Client) msetGeneric(nx bool) {
 	}
 	for j := 1; j < len(c.args); j += 2 {
 		k, v := c.args[j], c.args[j+1]
-		c.setKey(k, v, keyspace.EncodeString(v), keyspace.NoExpire)
+		c.setKey(k, v, object.EncodeString(v), keyspace.NoExpire)
 		c.notify(notifyString, "set", k)
 	}
 	c.srv.dirty += int64(len(c.args)-1) / 2
@@ -300,7 +300,7 @@ func strlenCommand(c *Client) {
 		c.addReplyLongLong(0)
 		return
 	}
-	if e.Type() != keyspace.TypeString {
+	if e.Type() != object.TypeString {
 		c.addReplyErrorWrongType()
 		return
 	}
@@ -323,7 +323,7 @@ func getrangeCommand(c *Client) {
 		c.addReplyBulk(nil)
 		return
 	}
-	if e.Type() != keyspace.TypeString {
+	if e.Type() != object.TypeString {
 		c.addReplyErrorWrongType()
 		return
 	}
@@ -376,7 +376,7 @@ func setrangeCommand(c *Client) {
 	e, found := c.lookupKeyWrite(key)
 	oldLen := int64(0)
 	if found {
-		if e.Type() != keyspace.TypeString {
+		if e.Type() != object.TypeString {
 			c.addReplyErrorWrongType()
 			return
 		}
@@ -403,10 +403,10 @@ func appendCommand(c *Client) {
 	e, found := c.lookupKeyWrite(key)
 	var total int64
 	if !found {
-		c.setKey(key, val, keyspace.EncodeString(val), keyspace.NoExpire)
+		c.setKey(key, val, object.EncodeString(val), keyspace.NoExpire)
 		total = int64(len(val))
 	} else {
-		if e.Type() != keyspace.TypeString {
+		if e.Type() != object.TypeString {
 			c.addReplyErrorWrongType()
 			return
 		}
@@ -430,7 +430,7 @@ func (c *Client) incrDecr(incr int64) {
 	e, found := c.lookupKeyWrite(key)
 	var value int64
 	if found {
-		if e.Type() != keyspace.TypeString {
+		if e.Type() != object.TypeString {
 			c.addReplyErrorWrongType()
 			return
 		}
@@ -448,7 +448,7 @@ func (c *Client) incrDecr(incr int64) {
 	value += incr
 	var tmp [24]byte
 	text := numeric.AppendInt(tmp[:0], value)
-	c.db.SetString(key, text, keyspace.EncInt, keyspace.KeepExpire)
+	c.db.SetString(key, text, object.EncInt, keyspace.KeepExpire)
 	c.signalModified(key)
 	c.notify(notifyString, "incrby", key)
 	c.srv.dirty++
@@ -483,28 +483,32 @@ func decrbyCommand(c *Client) {
 func incrbyfloatCommand(c *Client) {
 	key := c.args[1]
 	e, found := c.lookupKeyWrite(key)
-	var old []byte
+	var old numeric.LongDouble
 	if found {
-		if e.Type() != keyspace.TypeString {
+		if e.Type() != object.TypeString {
 			c.addReplyErrorWrongType()
 			return
 		}
-		old = e.StringValue()
+		var ok bool
+		if old, ok = numeric.ParseLongDouble(e.StringValue()); !ok {
+			c.addReplyError(errNotFloat)
+			return
+		}
 	}
-	text, err := numeric.AddLongDouble(c.srv.scratch[:0], old, c.args[2])
-	switch err {
-	case nil:
-	case numeric.ErrNotFloat:
+	incr, ok := numeric.ParseLongDouble(c.args[2])
+	if !ok {
 		c.addReplyError(errNotFloat)
 		return
-	default:
-		c.addReplyError(errIncrNaN)
+	}
+	text, err := numeric.AppendIncr(c.srv.scratch[:0], old, incr)
+	if err != nil {
+		c.addReplyError(err.Error())
 		return
 	}
 	c.srv.scratch = text[:0]
-	enc := keyspace.EncEmbstr
-	if len(text) > keyspace.EmbstrLimit {
-		enc = keyspace.EncRaw
+	enc := object.EncEmbstr
+	if len(text) > object.EmbstrLimit {
+		enc = object.EncRaw
 	}
 	c.db.SetString(key, text, enc, keyspace.KeepExpire)
 	c.signalModified(key)

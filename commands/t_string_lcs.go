@@ -1,8 +1,8 @@
 package commands
 
 import (
-	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/numeric"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
 )
 
 // LCS is the longest common subsequence of two strings by the textbook dynamic
@@ -19,7 +19,7 @@ func lcsCommand(c *Client) {
 		if !ok {
 			continue
 		}
-		if e.Type() != keyspace.TypeString {
+		if e.Type() != object.TypeString {
 			c.addReplyError("The specified keys must contain string values")
 			return
 		}

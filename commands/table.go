@@ -35,7 +35,8 @@ type Rename struct{ From, To string }
 
 // NewTable builds the table of all commands that have a handler, with the
 // renames applied in their order. It fails if a rename names no command or takes a
-// name that is in use.
+// name that is in use. A command that is known but has no handler may be
+// renamed, to no effect: a configuration that disables it holds anyway.
 func NewTable(renames ...Rename) (*Table, error) { return newTable(allRows(), renames) }
 
 // allRows returns fresh rows of every command known, with or without a
@@ -63,6 +64,10 @@ func inGroup(g Group, rows []*Command) []*Command {
 
 func newTable(rows []*Command, renames []Rename) (*Table, error) {
 	t := &Table{byOrig: make(map[string]*Command)}
+	known := make(map[string]bool, len(rows))
+	for _, c := range rows {
+		known[c.Name] = true
+	}
 	rows = callable(rows)
 	sort.Slice(rows, func(i, j int) bool { return rows[i].Name < rows[j].Name })
 	names := make(map[string]*Command, len(rows))
@@ -77,6 +82,9 @@ func newTable(rows []*Command, renames []Rename) (*Table, error) {
 	for _, r := range renames {
 		from, to := lowerString(r.From), lowerString(r.To)
 		c := names[from]
+		if c == nil && known[from] && t.byOrig[from] == nil {
+			continue
+		}
 		if c == nil {
 			return nil, fmt.Errorf("rename-command: no such command: %q", r.From)
 		}

@@ -21,7 +21,12 @@ func connectionCommands() []*Command {
 					Summary: "Says whether the keys of the next command are tracked.",
 					Arity:   3, Flags: CmdNoScript | CmdLoading | CmdStale, ACL: CatConnection,
 					Args: args("mode<YES | NO>"),
-					Proc: clientCachingCommand,
+				},
+				{
+					Name: "capa", Since: "8.0.0", Complexity: "O(1)",
+					Summary: "Tells what the client is capable of.",
+					Arity:   -3, Flags: CmdNoScript | CmdLoading | CmdStale, ACL: CatConnection,
+					Args: args("capability..."),
 				},
 				{
 					Name: "getname", Since: "2.6.9", Complexity: "O(1)",
@@ -133,13 +138,11 @@ func connectionCommands() []*Command {
 					Summary: "Switches the tracking of read keys on or off.",
 					Arity:   -3, Flags: CmdNoScript | CmdLoading | CmdStale, ACL: CatConnection,
 					Args: args("status<ON | OFF> [REDIRECT client-id:int] [PREFIX prefix]... [BCAST] [OPTIN] [OPTOUT] [NOLOOP]"),
-					Proc: clientTrackingCommand,
 				},
 				{
 					Name: "trackinginfo", Since: "6.2.0", Complexity: "O(1)",
 					Summary: "Shows how this connection's reads are tracked.",
 					Arity:   2, Flags: CmdNoScript | CmdLoading | CmdStale, ACL: CatConnection,
-					Proc: clientTrackinginfoCommand,
 				},
 				{
 					Name: "unblock", Since: "5.0.0", Complexity: "O(log N), N being the number of connections",

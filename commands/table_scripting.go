@@ -159,6 +159,12 @@ func scriptingCommands() []*Command {
 					Args: args("script"),
 					Tips: []string{"request_policy:all_nodes", "response_policy:all_succeeded"},
 				},
+				{
+					Name: "show", Since: "8.0.0", Complexity: "O(1)",
+					Summary: "Returns a cached script by its digest.",
+					Arity:   3, Flags: CmdNoScript, ACL: CatScripting,
+					Args: args("sha1"),
+				},
 			},
 		},
 	})

@@ -94,7 +94,6 @@ func serverCommands() []*Command {
 			Name: "bgrewriteaof", Since: "1.0.0", Complexity: "O(1)",
 			Summary: "Rewrites the append-only file in the background.",
 			Arity:   1, Flags: CmdAdmin | CmdNoScript | CmdNoAsyncLoading,
-			Proc: bgrewriteaofCommand,
 		},
 		{
 			Name: "bgsave", Since: "1.0.0", Complexity: "O(1)",
@@ -102,7 +101,6 @@ func serverCommands() []*Command {
 			Arity:   -1, Flags: CmdAdmin | CmdNoScript | CmdNoAsyncLoading,
 			Args:    args("[SCHEDULE@3.2.2]"),
 			History: []Change{{"3.2.2", "The SCHEDULE option."}},
-			Proc:    bgsaveCommand,
 		},
 		{
 			Name: "command", Since: "2.8.13", Complexity: "O(N), N being the number of commands",
@@ -457,7 +455,6 @@ func serverCommands() []*Command {
 			Name: "save", Since: "1.0.0", Complexity: "O(N), N being the number of keys",
 			Summary: "Saves a snapshot and waits for it.",
 			Arity:   1, Flags: CmdAdmin | CmdNoScript | CmdNoAsyncLoading | CmdNoMulti,
-			Proc: saveCommand,
 		},
 		{
 			Name: "shutdown", Since: "1.0.0", Complexity: "O(N) for a save of N keys, else O(1)",

@@ -11,6 +11,13 @@ func streamCommands() []*Command {
 			Args:     args("key#0 group id..."),
 		},
 		{
+			Name: "xackdel", Since: "8.2.0", Complexity: "O(1) an entry",
+			Summary: "Marks entries as processed in a consumer group and deletes them.",
+			Arity:   -6, Flags: CmdWrite | CmdFast, ACL: CatStream,
+			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyUpdate|KeyDelete)},
+			Args:     args("key#0 group [condition<KEEPREF | DELREF | ACKED>] IDS ids(numids:int id...)"),
+		},
+		{
 			Name: "xadd", Since: "5.0.0", Complexity: "O(1), and O(N) for N entries that are trimmed",
 			Summary: "Appends an entry to a stream.",
 			Arity:   -5, Flags: CmdWrite | CmdDenyOOM | CmdFast, ACL: CatStream,
@@ -48,6 +55,13 @@ func streamCommands() []*Command {
 			Arity:   -3, Flags: CmdWrite | CmdFast, ACL: CatStream,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyDelete)},
 			Args:     args("key#0 id..."),
+		},
+		{
+			Name: "xdelex", Since: "8.2.0", Complexity: "O(1) an entry",
+			Summary: "Deletes entries of a stream and says what becomes of references to them.",
+			Arity:   -5, Flags: CmdWrite | CmdFast, ACL: CatStream,
+			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyDelete)},
+			Args:     args("key#0 [condition<KEEPREF | DELREF | ACKED>] IDS ids(numids:int id...)"),
 		},
 		{
 			Name: "xgroup", Since: "5.0.0", Complexity: "Depends on the subcommand",

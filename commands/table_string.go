@@ -28,6 +28,20 @@ func stringCommands() []*Command {
 			Proc:     decrbyCommand,
 		},
 		{
+			Name: "delex", Since: "8.4.0", Complexity: "O(1), O(N) for a digest, N being the length of the string",
+			Summary: "Deletes a key if its string meets a condition.",
+			Arity:   -2, Flags: CmdWrite | CmdFast, ACL: CatString,
+			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyDelete)},
+			Args:     args("key#0 [condition<IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE ifdne-digest>]"),
+		},
+		{
+			Name: "delifeq", Since: "9.0.0", Complexity: "O(1)",
+			Summary: "Deletes a key if its string equals a value.",
+			Arity:   3, Flags: CmdWrite, ACL: CatString,
+			KeySpecs: []KeySpec{keyAt(1, KeyRM|KeyAccess|KeyDelete)},
+			Args:     args("key#0 value"),
+		},
+		{
 			Name: "get", Since: "1.0.0", Complexity: "O(1)",
 			Summary: "Returns a string.",
 			Arity:   2, Flags: CmdReadonly | CmdFast, ACL: CatString,
@@ -118,6 +132,15 @@ func stringCommands() []*Command {
 			Args:     args("key_value(key#0 value)..."),
 			Tips:     []string{"request_policy:multi_shard", "response_policy:all_succeeded"},
 			Proc:     msetCommand,
+		},
+		{
+			Name: "msetex", Since: "8.4.0", Complexity: "O(N), N being the number of keys",
+			Summary: "Sets several strings with one expiry.",
+			Arity:   -4, Flags: CmdWrite | CmdDenyOOM, ACL: CatString,
+			KeySpecs: []KeySpec{keysCounted(1, KeyOW|KeyUpdate).every(2)},
+			Args: args("numkeys:int data(key#0 value)... [condition<NX | XX>] " +
+				"[expiration<EX seconds:int | PX milliseconds:int | EXAT unix-time-seconds:unixtime | PXAT unix-time-milliseconds:unixtime | KEEPTTL>]"),
+			Tips: []string{"request_policy:multi_shard", "response_policy:all_succeeded"},
 		},
 		{
 			Name: "msetnx", Since: "1.0.1", Complexity: "O(N), N being the number of keys",

@@ -49,3 +49,32 @@ func (t *Table) prefetchChain(a *Arena, i uint64) {
 		prefetch(unsafe.Add(a.base, uintptr(slotWord(b, firstSlot(m))&refMask)<<granShift))
 	}
 }
+
+// batchAhead is how many elements ahead the batch methods prefetch: enough to cover the latency of main memory with the
+// work on the elements in between, and few enough for the processor's queue of outstanding loads.
+const batchAhead = 12
+
+// InsertBatch inserts records rs[i] with hashes hs[i], as Insert does one by one, but with their buckets on the way from
+// memory. For loaders.
+func (t *Table) InsertBatch(a *Arena, hs []uint64, rs []Ref) {
+	for i := range min(batchAhead, len(hs)) {
+		t.prefetchInsert(a, hs[i])
+	}
+	for i, h := range hs {
+		if i+batchAhead < len(hs) {
+			t.prefetchInsert(a, hs[i+batchAhead])
+		}
+		t.Insert(a, h, rs[i])
+	}
+}
+
+// prefetchInsert starts to load the bucket that an insertion will write to.
+func (t *Table) prefetchInsert(a *Arena, h uint64) {
+	w := 0
+	if t.arr[1] != 0 {
+		w = 1
+	}
+	if t.arr[w] != 0 {
+		prefetch(a.bucket(t.headOf(w, h)))
+	}
+}

@@ -222,6 +222,16 @@ func (d *Decoder) endKey() {
 	}
 	d.m.Idle = -1
 	d.m.Freq = -1
+	if cap(d.vbuf) > 4*d.size {
+		d.shrink()
+	}
+}
+
+// shrink gives back the storage that an unusually big value needed.
+func (d *Decoder) shrink() {
+	d.vbuf = nil
+	d.key.scratch, d.fld.scratch = nil, nil
+	d.work = workspace{dups: dupSet{seed: d.work.dups.seed, ready: d.work.dups.ready}}
 }
 
 func (d *Decoder) trailer() error {
@@ -383,23 +393,3 @@ func (d *Decoder) object(code byte) error {
 	d.endKey()
 	return nil
 }
-
-// typeOf returns the type of value that a type byte stands for.
-func (d *Decoder) typeOf(code byte) (Type, bool) {
-	switch code {
-	case rdbString:
-		return TypeString, true
-	}
-	return 0, false
-}
-
-// load reads the value of the key in d.m and hands it over.
-func (d *Decoder) load(code byte) error {
-	return &UnsupportedError{Code: code, Name: "unknown"}
-}
-
-func (d *Decoder) moduleAux() error {
-	return &UnsupportedError{Code: opModuleAux, Name: "module aux"}
-}
-
-type workspace struct{}

@@ -336,6 +336,7 @@ func (d *input) value() ([]byte, error) {
 
 // pinned reads a string that must outlive further items.
 func (d *input) pinned(p *pin) error {
+	p.live = false
 	b, inBuf, err := d.str(&p.scratch)
 	if err != nil {
 		return err

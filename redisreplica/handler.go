@@ -5,7 +5,6 @@ import (
 
 	"github.com/raniellyferreira/redis-inmemory-replica/commands"
 	"github.com/raniellyferreira/redis-inmemory-replica/eventloop"
-	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
 )
 
 // handler receives the event loop's callbacks: it is the Replica under another
@@ -97,5 +96,3 @@ func (h *handler) Closed(ec *eventloop.Conn, err error) {
 func (h *handler) Tick() time.Duration {
 	return time.Duration(h.srv.Cron())
 }
-
-var _ = config.ClientNormal

@@ -2,13 +2,11 @@ package redisreplica
 
 import (
 	"fmt"
-	"os"
 	"runtime"
 	"runtime/metrics"
 	"time"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/commands"
-	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/logging"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/masterlink"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/sysinfo"
@@ -17,8 +15,8 @@ import (
 // This file is the command layer's host: clocks, log, process and timers. All
 // methods are called on the loop goroutine.
 
-// UnixMilli is the wall clock.
-func (r *Replica) UnixMilli() int64 { return time.Now().UnixMilli() }
+// UnixMilli is the wall clock at the start of the loop's callback.
+func (r *Replica) UnixMilli() int64 { return r.loop.UnixMilli() }
 
 // UnixMicro is the wall clock.
 func (r *Replica) UnixMicro() int64 { return time.Now().UnixMicro() }
@@ -62,41 +60,59 @@ func (r *Replica) Answer(c *commands.Client, fn func()) {
 	}
 }
 
+// Attempt lets a client that is not being served try to answer; if fn returns
+// true it goes on with its input.
+func (r *Replica) Attempt(c *commands.Client, fn func() bool) {
+	cn, ok := c.Conn().(*conn)
+	if !ok || cn.client == nil || cn.IsClosed() {
+		return
+	}
+	c.SetOutput(cn.Out)
+	if fn() {
+		r.srv.Resume(c)
+	}
+	(*handler)(r).finish(cn)
+	if !cn.IsClosed() {
+		cn.MarkDirty()
+	}
+}
+
 // Shutdown ends the server after this turn.
 func (r *Replica) Shutdown(o commands.ShutdownOptions) error {
 	r.loop.Stop()
 	return nil
 }
 
-// ReleaseLater frees a keyspace that nothing refers to any more. It has its own
-// memory, so this needs no loop: returning gigabytes to the system takes tens
-// of milliseconds.
-func (r *Replica) ReleaseLater(ks *keyspace.Keyspace) { go ks.Release() }
+// ReleaseLater returns memory that nothing refers to any more to the system.
+// For gigabytes that takes tens of milliseconds, and it needs no loop.
+func (r *Replica) ReleaseLater(release func()) { go release() }
 
 // heapSamples are the runtime's figures for INFO; reading them does not stop
 // the world.
 var heapSamples = []metrics.Sample{
 	{Name: "/memory/classes/heap/objects:bytes"},
+	{Name: "/memory/classes/heap/unused:bytes"},
 	{Name: "/memory/classes/total:bytes"},
 	{Name: "/gc/cycles/total:gc-cycles"},
-	{Name: "/memory/classes/heap/unused:bytes"},
 }
 
 // Process reports the figures of the process.
 func (r *Replica) Process() commands.ProcessInfo {
 	metrics.Read(heapSamples)
-	s := sysinfo.Read()
+	f := r.sys.Facts
+	all, main, kids := sysinfo.SelfCPU(), sysinfo.ThreadCPU(), sysinfo.ChildrenCPU()
 	return commands.ProcessInfo{
-		PID: os.Getpid(), RSS: s.RSS, PeakRSS: s.PeakRSS, TotalSystemMemory: s.TotalMemory,
-		UserCPU: s.UserCPU, SysCPU: s.SysCPU, UserCPUMain: s.UserCPUThread, SysCPUMain: s.SysCPUThread,
-		UserCPUChild: s.UserCPUChildren, SysCPUChild: s.SysCPUChildren,
-		OS: s.OS, Arch: runtime.GOARCH, Executable: s.Executable, ConfigFile: r.conf.ConfigFile,
-		GoHeapInUse: int64(heapSamples[0].Value.Uint64() + heapSamples[3].Value.Uint64()),
-		GoHeapSys:   int64(heapSamples[1].Value.Uint64()),
-		GoNumGC:     int64(heapSamples[2].Value.Uint64()),
+		PID: f.PID, RSS: r.sys.RSS(), TotalSystemMemory: f.TotalMemory,
+		UserCPU: all.User.Seconds(), SysCPU: all.System.Seconds(),
+		UserCPUMain: main.User.Seconds(), SysCPUMain: main.System.Seconds(),
+		UserCPUChild: kids.User.Seconds(), SysCPUChild: kids.System.Seconds(),
+		OS: f.OS, ArchBits: f.ArchBits, Executable: f.Executable, ConfigFile: r.conf.ConfigFile,
+		GoHeapInUse: int64(heapSamples[0].Value.Uint64() + heapSamples[1].Value.Uint64()),
+		GoHeapSys:   int64(heapSamples[2].Value.Uint64()),
+		GoNumGC:     int64(heapSamples[3].Value.Uint64()),
 		GoRoutines:  runtime.NumGoroutine(),
 		TCPPort:     r.v.Port, RunID: r.runID, Version: Version,
-		StartedAt: r.start.UnixMilli(),
+		StartedAt: f.StartedMs,
 	}
 }
 
@@ -105,9 +121,9 @@ func (r *Replica) Loop() commands.LoopInfo {
 	s := r.loop.Stats()
 	t := r.loop.TurnStats()
 	return commands.LoopInfo{
-		Turns: t.Callbacks, LongestTurnNanos: t.Longest,
-		Connections: s.Accepted, Rejected: s.Refused,
-		NetInput: s.BytesIn, NetOutput: s.BytesOut, Reads: s.Reads, Writes: s.Writes,
+		Turns: int64(t.Callbacks), LongestTurnNanos: int64(t.Longest),
+		Connections: int64(s.Accepted), Rejected: int64(s.Rejected),
+		NetInput: int64(s.BytesIn), NetOutput: int64(s.BytesOut),
 	}
 }
 
@@ -161,5 +177,7 @@ func (r *Replica) watchConfig() {
 	r.conf.OnChange(func() error { r.log.SetLevel(logging.Level(r.v.LogLevel)); return nil }, "loglevel")
 	r.conf.OnChange(func() error { r.srv.ConfigChanged(); return nil },
 		"requirepass", "proto-max-bulk-len", "client-query-buffer-limit", "notify-keyspace-events",
-		"maxmemory", "maxmemory-policy", "active-expire-profile", "lfu-log-factor", "lfu-decay-time")
+		"maxmemory", "maxmemory-policy", "active-expire-profile", "lfu-log-factor", "lfu-decay-time",
+		"hash-max-listpack-entries", "hash-max-listpack-value", "set-max-intset-entries", "zset-max-listpack-entries",
+		"zset-max-listpack-value", "list-max-listpack-size", "list-compress-depth", "stream-node-max-bytes", "stream-node-max-entries")
 }

@@ -131,9 +131,9 @@ func (h *linkHostOf) LoadRDB(rd io.Reader, info masterlink.SyncInfo) (masterlink
 	if err != nil {
 		return masterlink.Loaded{}, err
 	}
-	ld := newLoader(ks, time.Now().UnixMilli())
+	ld := commands.NewLoader(ks, commands.LimitsOf(r.v), time.Now().UnixMilli())
 	dec := rdb.NewDecoder(rd)
-	if err := ld.run(dec); err != nil {
+	if err := ld.Load(dec); err != nil {
 		ks.Release()
 		var ve *rdb.VersionError
 		var ue *rdb.UnsupportedError
@@ -145,23 +145,23 @@ func (h *linkHostOf) LoadRDB(rd io.Reader, info masterlink.SyncInfo) (masterlink
 		}
 		return masterlink.Loaded{}, err
 	}
-	return masterlink.Loaded{Data: ld, Bytes: dec.Offset(), StreamDB: ld.streamDB}, nil
+	return masterlink.Loaded{Data: ld, Bytes: dec.Offset(), StreamDB: ld.StreamDB}, nil
 }
 
 // Discard frees a keyspace that will not be installed; any goroutine.
-func (h *linkHostOf) Discard(l masterlink.Loaded) { l.Data.(*loader).ks.Release() }
+func (h *linkHostOf) Discard(l masterlink.Loaded) { l.Data.(*commands.Loader).Keyspace().Release() }
 
 // Install swaps the new dataset in.
 func (h *linkHostOf) Install(l masterlink.Loaded, info masterlink.SyncInfo) {
 	r := h.r
-	ld := l.Data.(*loader)
+	ld := l.Data.(*commands.Loader)
 	if !h.current() {
-		ld.ks.Release()
+		ld.Keyspace().Release()
 		return
 	}
 	r.dropStream()
-	r.srv.SwapKeyspace(ld.ks)
-	r.loaded = ld.keys
+	r.srv.SwapKeyspace(ld.Keyspace())
+	r.loaded = ld.Keys
 	r.srv.Loading = false
 	r.synced = true
 	r.resumable = info.ReplID != ""
@@ -173,7 +173,7 @@ func (h *linkHostOf) Install(l masterlink.Loaded, info masterlink.SyncInfo) {
 	r.stream.Reset(offset)
 	r.master = r.srv.NewMasterClient(l.StreamDB)
 	r.link.SetApplied(offset)
-	r.Logf(commands.LogNotice, "MASTER <-> REPLICA sync: Finished with success: %d keys in %d ms", ld.keys, time.Now().UnixMilli()-r.syncStart)
+	r.Logf(commands.LogNotice, "MASTER <-> REPLICA sync: Finished with success: %d keys in %d ms", ld.Keys, time.Now().UnixMilli()-r.syncStart)
 }
 
 // Continue notes a granted partial resync.

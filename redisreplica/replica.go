@@ -23,6 +23,7 @@ import (
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/logging"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/masterlink"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/sysinfo"
 	"github.com/raniellyferreira/redis-inmemory-replica/replproto"
 )
 
@@ -57,16 +58,16 @@ type Replica struct {
 	syncStart int64 // unix ms
 	reconnect int64
 	loaded    int64 // keys of the last full sync
-	lastTick  int64
 
+	sys     *sysinfo.Process
 	start   time.Time
 	runID   string
+	pidFile string
 	mu      sync.Mutex
 	started bool
 	stopped bool
 	done    chan struct{}
 	runErr  error
-	exit    func(code int)
 }
 
 // NewFromConfig builds a server from a configuration that was read already. It
@@ -77,21 +78,19 @@ func NewFromConfig(conf *config.Registry, log *logging.Logger) (*Replica, error)
 		start: time.Now(), done: make(chan struct{}),
 		stream: replproto.NewStream(0),
 	}
+	r.sys = sysinfo.Open(r.start.UnixMilli())
 	r.runID = hex.EncodeToString(r.RandomBytes(20))
 	ks, err := keyspace.New(conf.Values.Databases, r.seed())
 	if err != nil {
 		return nil, fmt.Errorf("reserving memory for the dataset: %w", err)
 	}
-	addrs, err := listenAddrs(conf.Values)
-	if err != nil {
-		return nil, err
-	}
 	loop, err := eventloop.New(eventloop.Config{
-		Addrs:          addrs,
+		Addrs:          listenAddrs(conf.Values),
 		UnixSocketPerm: os.FileMode(conf.Values.UnixSocketPerm),
 		TCPBacklog:     conf.Values.TCPBacklog,
 		TCPKeepAlive:   time.Duration(conf.Values.TCPKeepalive) * time.Second,
 		MaxConns:       conf.Values.MaxClients,
+		RejectReply:    []byte("-ERR max number of clients reached\r\n"),
 		Logf:           func(format string, args ...any) { r.Logf(commands.LogWarning, format, args...) },
 	}, (*handler)(r))
 	if err != nil {
@@ -129,45 +128,29 @@ func (r *Replica) seed() uint64 {
 
 // listenAddrs turns bind, port and unixsocket into the loop's addresses. An
 // address with a leading '-' may be unavailable on this machine.
-func listenAddrs(v *config.Values) ([]string, error) {
+func listenAddrs(v *config.Values) []string {
 	var addrs []string
 	if v.Port != 0 {
 		for _, b := range v.Bind {
-			optional := strings.HasPrefix(b, "-")
-			b = strings.TrimPrefix(b, "-")
-			if b == "" {
-				continue
+			optional := ""
+			if strings.HasPrefix(b, "-") {
+				optional, b = "-", b[1:]
 			}
 			switch b {
+			case "":
+				continue
 			case "*":
 				b = "0.0.0.0"
 			case "::*":
 				b = "::"
 			}
-			if optional && !available(b) {
-				continue
-			}
-			addrs = append(addrs, "tcp://"+net.JoinHostPort(b, strconv.Itoa(v.Port)))
-		}
-		if len(addrs) == 0 {
-			return nil, fmt.Errorf("none of the bind addresses %q is available", v.Bind)
+			addrs = append(addrs, optional+"tcp://"+net.JoinHostPort(b, strconv.Itoa(v.Port)))
 		}
 	}
 	if v.UnixSocket != "" {
 		addrs = append(addrs, "unix://"+v.Path(v.UnixSocket))
 	}
-	return addrs, nil
-}
-
-// available tells whether an address of this machine can be bound at all: a
-// machine without IPv6 has no "::".
-func available(host string) bool {
-	ln, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		return false
-	}
-	_ = ln.Close()
-	return true
+	return addrs
 }
 
 // Addrs are the addresses that the server listens on.
@@ -182,6 +165,11 @@ func (r *Replica) Run() error {
 	}
 	r.started = true
 	r.mu.Unlock()
+	for _, a := range r.loop.Addrs() {
+		if a != nil {
+			r.log.Noticef("Ready to accept connections on %s", a)
+		}
+	}
 	err := r.loop.Run()
 	// The loop is gone: its goroutine is this one.
 	if r.link != nil {
@@ -189,6 +177,11 @@ func (r *Replica) Run() error {
 		r.link = nil
 	}
 	r.srv.KS.Release()
+	if r.pidFile != "" {
+		_ = os.Remove(r.pidFile)
+	}
+	r.log.Warningf("Redis is now ready to exit, bye bye...")
+	_ = r.log.Close()
 	r.mu.Lock()
 	r.stopped = true
 	r.runErr = err
@@ -215,4 +208,48 @@ func (r *Replica) RandomBytes(n int) []byte {
 	b := make([]byte, n)
 	_, _ = crand.Read(b) // crypto/rand never fails
 	return b
+}
+
+// Open builds a server from a configuration: it opens the log, changes to the
+// configured directory, and says what of the configuration has no meaning here.
+func Open(conf *config.Registry) (*Replica, error) {
+	v := conf.Values
+	path := v.LogFile
+	if path != "" {
+		path = v.Path(path)
+	}
+	log, err := logging.New(logging.Options{
+		Level: logging.Level(v.LogLevel), JSON: v.LogFormat == config.LogJSON,
+		Path: path, PID: os.Getpid(), Now: time.Now,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening the log: %w", err)
+	}
+	for _, secret := range []string{v.RequirePass, v.MasterAuth} {
+		if secret != "" {
+			log.Hide(secret)
+		}
+	}
+	r, err := NewFromConfig(conf, log)
+	if err != nil {
+		return nil, err
+	}
+	if v.PidFile != "" {
+		if err := os.WriteFile(v.Path(v.PidFile), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
+			log.Warningf("Writing the pid file: %v", err)
+		} else {
+			r.pidFile = v.Path(v.PidFile)
+		}
+	}
+	log.Noticef("redis-inmemory-replica %s started, pid %d", Version, os.Getpid())
+	for _, name := range conf.WithoutEffect() {
+		log.Noticef("The directive '%s' is accepted and has no effect here.", name)
+	}
+	return r, nil
+}
+
+// Signal ends the server as a signal asks for it.
+func (r *Replica) Signal(name string) {
+	r.log.Warningf("Received %s scheduling shutdown...", name)
+	r.Stop()
 }

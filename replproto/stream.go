@@ -26,7 +26,10 @@ type Stream struct {
 	applied int64
 	multi   bool
 	verb    verb
-	open    bool // a command was returned and Done is due
+	open    bool   // a command was returned and Done is due
+	in      []byte // what Feed gave last
+	head    byte   // first byte of the unfinished element
+	err     error
 }
 
 type verb uint8
@@ -57,11 +60,13 @@ func (s *Stream) Reset(offset int64) {
 	s.r.Reset(offset)
 	s.fed, s.applied = offset, offset
 	s.multi, s.open, s.verb = false, false, verbOther
+	s.in, s.err = nil, nil
 }
 
 // Feed gives the next bytes of the stream.
 func (s *Stream) Feed(p []byte) {
 	s.fed += int64(len(p))
+	s.in = p
 	s.r.Feed(p)
 }
 
@@ -77,17 +82,40 @@ func (s *Stream) Next() (args [][]byte, ok bool, err error) {
 	if s.open {
 		panic(fmt.Sprintf("replproto: Next without Done at offset %d, applied %d", s.r.Pos(), s.applied))
 	}
+	if s.err != nil {
+		return nil, false, s.err
+	}
 	args, ok, err = s.r.Next()
 	if err != nil {
-		return nil, false, &Error{Phase: PhaseStream, Offset: s.r.Pos(), Kind: KindProtocol,
+		s.err = &Error{Phase: PhaseStream, Offset: s.r.Pos(), Kind: KindProtocol,
 			Msg: fmt.Sprintf("corrupt command stream: %v", err), Cause: err}
+		return nil, false, s.err
 	}
 	if !ok {
-		return nil, false, nil
+		return nil, false, s.checkHead()
 	}
 	s.open = true
 	s.verb = verbOf(args[0])
 	return args, true, nil
+}
+
+// checkHead looks at the first byte of what is left unfinished. A reader of clients waits
+// for the end of any line, which zeros or noise may not bring for 64 KB; from a master
+// only the start of an array and an empty line make sense, so the rest is told at once.
+func (s *Stream) checkHead() error {
+	n := s.r.Buffered()
+	if n == 0 {
+		return nil
+	}
+	if n <= len(s.in) {
+		s.head = s.in[len(s.in)-n]
+	}
+	if s.head == '*' || s.head == '\r' && n == 1 {
+		return nil
+	}
+	s.err = &Error{Phase: PhaseStream, Offset: s.r.Pos(), Kind: KindProtocol,
+		Msg: fmt.Sprintf("corrupt command stream: a command starts with %q instead of '*'", s.head)}
+	return s.err
 }
 
 // Done says that the command which Next returned last is applied (or, inside of MULTI,

@@ -91,12 +91,24 @@ func (s *State) ListElement(v []byte) { s.Mix(v) }
 // SetMember adds a member of a set.
 func (s *State) SetMember(v []byte) { s.Xor(v) }
 
-// ZSetMember adds a member of a sorted set with its score.
+// ZSetMember adds a member of a sorted set with its score, as Redis up to 7.0
+// does.
 func (s *State) ZSetMember(v []byte, score float64) {
+	var buf [32]byte
+	s.zsetMember(v, AppendScore(buf[:0], score))
+}
+
+// ZSetMemberShort is ZSetMember as Redis 7.2, Valkey and later do it: the score
+// enters in its shortest form.
+func (s *State) ZSetMemberShort(v []byte, score float64) {
+	var buf [32]byte
+	s.zsetMember(v, AppendShortScore(buf[:0], score))
+}
+
+func (s *State) zsetMember(v, score []byte) {
 	var e State
 	e.Mix(v)
-	var buf [32]byte
-	e.Mix(AppendScore(buf[:0], score))
+	e.Mix(score)
 	s.Xor(e[:])
 }
 
@@ -159,4 +171,54 @@ func AppendScore(dst []byte, f float64) []byte {
 		return append(dst, "nan"...)
 	}
 	return strconv.AppendFloat(dst, f, 'g', 17, 64)
+}
+
+// AppendShortScore appends a decimal form from which the score can be read back,
+// with few digits (Grisu2), laid out as Redis 7.2 and later do: plain digits for
+// whole numbers with up to seven zeros and for fractions that are not too small,
+// else a mantissa and an exponent without padding.
+func AppendShortScore(dst []byte, f float64) []byte {
+	if f == 0 || math.IsInf(f, 0) || math.IsNaN(f) {
+		return AppendScore(dst, f)
+	}
+	if f < 0 {
+		dst = append(dst, '-')
+		f = -f
+	}
+	var buf [32]byte
+	digits, zeros := grisu2(buf[:0], f) // zeros behind the digits, or minus the digits behind the point
+	n := len(digits)
+	exp := zeros + n - 1
+	down := exp < 0
+	exp = max(exp, -exp)
+	switch {
+	case zeros >= 0 && exp < n+7:
+		dst = append(dst, digits...)
+		for range zeros {
+			dst = append(dst, '0')
+		}
+		return dst
+	case zeros < 0 && (zeros > -7 || exp < 4):
+		if point := n + zeros; point > 0 {
+			dst = append(dst, digits[:point]...)
+			dst = append(dst, '.')
+			return append(dst, digits[point:]...)
+		}
+		dst = append(dst, '0', '.')
+		for range -(n + zeros) {
+			dst = append(dst, '0')
+		}
+		return append(dst, digits...)
+	}
+	dst = append(dst, digits[0])
+	if n > 1 {
+		dst = append(dst, '.')
+		dst = append(dst, digits[1:]...)
+	}
+	if down {
+		dst = append(dst, 'e', '-')
+	} else {
+		dst = append(dst, 'e', '+')
+	}
+	return strconv.AppendInt(dst, int64(exp), 10)
 }

@@ -35,8 +35,8 @@ func (ks *Keyspace) freshLRU() uint32 {
 	return ks.lru
 }
 
-// loadedLRU is the history that an RDB brought.
-func (ks *Keyspace) loadedLRU(idle int64, freq int) uint32 {
+// LoadedLRU is the history that an RDB brought.
+func (ks *Keyspace) LoadedLRU(idle int64, freq int) uint32 {
 	switch {
 	case ks.lfu.enabled && freq >= 0:
 		return uint32(ks.lfu.minutes)<<8 | uint32(freq&0xff)
@@ -96,4 +96,13 @@ func (ks *Keyspace) lfuIncrement(c uint8) uint8 {
 		c++
 	}
 	return c
+}
+
+// SetAccess sets the access history: idle seconds under LRU, the counter under
+// LFU; -1 leaves it.
+func (e Entry) SetAccess(idle int64, freq int) {
+	ks := e.db.ks
+	if (ks.lfu.enabled && freq >= 0) || (!ks.lfu.enabled && idle >= 0) {
+		e.rec.SetLRU(ks.LoadedLRU(idle, freq))
+	}
 }

@@ -23,6 +23,7 @@ import (
 
 	"github.com/raniellyferreira/redis-inmemory-replica/dict"
 	"github.com/raniellyferreira/redis-inmemory-replica/expire"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
 )
 
 const (
@@ -66,13 +67,12 @@ type Keyspace struct {
 	// away from the loop.
 	OnRetire func(a *dict.Arena)
 
-	keyBuf   []byte // copy of a key that is about to be deleted
-	pending  []lazyTable
-	freed    int64
-	moved    int64
-	compact  compactState
-	stale    float64
-	expireDB int
+	keyBuf     []byte // copy of a key that is about to be deleted
+	pending    []lazyTable
+	lazyValues []dict.Ref // detached values that are being freed
+	freed      int64
+	moved      int64
+	compact    compactState
 }
 
 // New makes an empty keyspace with n databases. seed keys its hash function.
@@ -86,7 +86,7 @@ func New(n int, seed uint64) (*Keyspace, error) {
 	ks := &Keyspace{a: a, dbs: make([]*DB, n)}
 	for i := range ks.dbs {
 		db := &DB{ks: ks, ID: i}
-		db.table.Init(dict.EntryLayout)
+		db.reset()
 		ks.dbs[i] = db
 	}
 	return ks, nil
@@ -97,6 +97,9 @@ func New(n int, seed uint64) (*Keyspace, error) {
 func (ks *Keyspace) Release() {
 	ks.a.Release()
 }
+
+// Arena is the memory of all databases.
+func (ks *Keyspace) Arena() *dict.Arena { return ks.a }
 
 // Databases is the number of databases.
 func (ks *Keyspace) Databases() int { return len(ks.dbs) }
@@ -130,9 +133,15 @@ type DB struct {
 	ks      *Keyspace
 	ID      int
 	table   dict.Table
-	expires expire.Index
-	avgTTL  int64
+	expires *expire.Index
 	later   [][]byte
+}
+
+// reset makes the database empty, leaving what it held to whoever took it.
+func (db *DB) reset() {
+	db.table = dict.Table{}
+	db.table.Init(dict.EntryLayout)
+	db.expires = expire.New(db.ks.a, db.ks.now)
 }
 
 // Len is the number of keys, expired ones that are not deleted yet included.
@@ -142,7 +151,7 @@ func (db *DB) Len() int { return db.table.Len() }
 func (db *DB) Expires() int { return db.expires.Len() }
 
 // AvgTTL is an estimate of the mean time to live, ms.
-func (db *DB) AvgTTL() int64 { return db.avgTTL }
+func (db *DB) AvgTTL() int64 { return db.expires.AvgTTL() }
 
 func (db *DB) hash(key []byte) uint64 { return dict.Hash(db.ks.a.Seed(), key) }
 
@@ -162,11 +171,14 @@ func (e Entry) Ref() dict.Ref { return e.ref }
 // Key is a view of the key.
 func (e Entry) Key() []byte { return e.rec.Key() }
 
-// Type is the type of the value: TypeString, …
+// Type is the type of the value: object.TypeString, …
 func (e Entry) Type() byte { return e.rec.Type() }
 
-// Encoding is the encoding of the value: EncRaw, …
+// Encoding is the encoding of the value: object.EncRaw, …
 func (e Entry) Encoding() byte { return e.rec.Encoding() }
+
+// Value is the entry seen as a value.
+func (e Entry) Value() object.Value { return object.Value{A: e.db.ks.a, Ref: e.ref} }
 
 // StringValue is a view of a string's text.
 func (e Entry) StringValue() []byte { return e.rec.Payload() }
@@ -298,12 +310,25 @@ func (db *DB) Delete(key []byte) bool {
 	return true
 }
 
-// freeEntry frees a record that no table refers to any more.
-func (db *DB) freeEntry(r dict.Ref) { db.ks.a.Free(r) }
+// freeEntry frees a value that no table refers to any more: a small one at once,
+// a large one in slices.
+func (db *DB) freeEntry(r dict.Ref) {
+	v := object.Value{A: db.ks.a, Ref: r}
+	if v.IsPlain() {
+		v.A.Free(r)
+		return
+	}
+	if v.Len() > lazyFrom || v.FreeStep(lazyFrom) {
+		db.ks.lazyValues = append(db.ks.lazyValues, r)
+	}
+}
+
+// lazyFrom is the number of elements above which a value is freed in slices.
+const lazyFrom = 64
 
 func (db *DB) forgetExpire(r dict.Ref) {
 	if rec := db.ks.a.Entry(r); rec.HasExpire() {
-		db.expires.Remove(db.ks.a, rec.ExpireIndex())
+		db.expires.Remove(r)
 	}
 }
 
@@ -318,16 +343,16 @@ func (db *DB) SetString(key, val []byte, enc byte, when int64) {
 		if when == KeepExpire {
 			when = NoExpire
 		}
-		r := a.NewEntry(dict.Header{Type: TypeString, Encoding: enc, LRU: db.ks.freshLRU(), ExpireAt: when}, key, val)
+		r := a.NewEntry(dict.Header{Type: object.TypeString, Encoding: enc, LRU: db.ks.freshLRU(), ExpireAt: when}, key, val)
 		db.table.Insert(a, h, r)
 		if when != NoExpire {
-			db.expires.Add(a, r, when)
+			db.expires.Add(r)
 		}
 		return
 	}
 	r := db.table.Ref(a, s)
 	rec := a.Entry(r)
-	if rec.Type() != TypeString {
+	if rec.Type() != object.TypeString {
 		db.replace(s, r, enc, key, val, when)
 		return
 	}
@@ -341,11 +366,10 @@ func (db *DB) SetString(key, val []byte, enc byte, when int64) {
 				db.table.SetRef(a, s, n)
 				r = n
 			}
-			db.expires.Add(a, r, when)
+			db.expires.Add(r)
 		}
 	} else if when != KeepExpire && when != NoExpire {
-		rec.SetExpireAt(when)
-		db.expires.Set(a, rec.ExpireIndex(), when)
+		db.expires.Set(r, when)
 	}
 	if n := a.WithPayload(dict.EntryLayout, r, val); n != r {
 		db.moved(s, n)
@@ -363,10 +387,10 @@ func (db *DB) replace(s dict.Slot, old dict.Ref, enc byte, key, val []byte, when
 		when = a.Entry(old).ExpireAt()
 	}
 	db.forgetExpire(old)
-	r := a.NewEntry(dict.Header{Type: TypeString, Encoding: enc, LRU: db.ks.freshLRU(), ExpireAt: when}, key, val)
+	r := a.NewEntry(dict.Header{Type: object.TypeString, Encoding: enc, LRU: db.ks.freshLRU(), ExpireAt: when}, key, val)
 	db.table.SetRef(a, s, r)
 	if when != NoExpire {
-		db.expires.Add(a, r, when)
+		db.expires.Add(r)
 	}
 	db.freeEntry(old)
 }
@@ -376,7 +400,7 @@ func (db *DB) moved(s dict.Slot, r dict.Ref) {
 	a := db.ks.a
 	db.table.SetRef(a, s, r)
 	if rec := a.Entry(r); rec.HasExpire() {
-		db.expires.Moved(a, rec.ExpireIndex(), r)
+		db.expires.Moved(rec.ExpireIndex(), r)
 	}
 }
 
@@ -392,7 +416,7 @@ func (db *DB) ResizeString(key []byte, e Entry, n int) []byte {
 	a := db.ks.a
 	if e.ref == 0 {
 		h := db.hash(key)
-		r, p := a.NewEntrySize(dict.Header{Type: TypeString, Encoding: EncRaw, LRU: db.ks.freshLRU(), ExpireAt: NoExpire}, key, n)
+		r, p := a.NewEntrySize(dict.Header{Type: object.TypeString, Encoding: object.EncRaw, LRU: db.ks.freshLRU(), ExpireAt: NoExpire}, key, n)
 		clear(p)
 		db.table.Insert(a, h, r)
 		return p
@@ -413,7 +437,7 @@ func (db *DB) ResizeString(key []byte, e Entry, n int) []byte {
 		}
 		db.moved(s, r)
 	}
-	a.Entry(r).SetEncoding(EncRaw)
+	a.Entry(r).SetEncoding(object.EncRaw)
 	return p
 }
 
@@ -429,10 +453,10 @@ func (db *DB) LoadString(key, val []byte, expireAt, idle int64, freq int) error 
 	if expireAt == -1 {
 		expireAt = NoExpire
 	}
-	r := a.NewEntry(dict.Header{Type: TypeString, Encoding: EncodeString(val), LRU: db.ks.loadedLRU(idle, freq), ExpireAt: expireAt}, key, val)
+	r := a.NewEntry(dict.Header{Type: object.TypeString, Encoding: object.EncodeString(val), LRU: db.ks.LoadedLRU(idle, freq), ExpireAt: expireAt}, key, val)
 	db.table.Insert(a, h, r)
 	if expireAt != NoExpire {
-		db.expires.Add(a, r, expireAt)
+		db.expires.Add(r)
 	}
 	return nil
 }
@@ -441,8 +465,7 @@ func (db *DB) LoadString(key, val []byte, expireAt, idle int64, freq int) error 
 func (db *DB) SetExpire(e Entry, when int64) {
 	a := db.ks.a
 	if e.rec.HasExpire() {
-		e.rec.SetExpireAt(when)
-		db.expires.Set(a, e.rec.ExpireIndex(), when)
+		db.expires.Set(e.ref, when)
 		return
 	}
 	h := db.hash(e.Key())
@@ -455,7 +478,55 @@ func (db *DB) SetExpire(e Entry, when int64) {
 	if n != r {
 		db.table.SetRef(a, s, n)
 	}
-	db.expires.Add(a, n, when)
+	db.expires.Add(n)
+}
+
+// Create makes a collection: an entry of the given type and encoding for a key
+// that does not exist. payload is a small collection's, and is copied; for a
+// large one pass fixed, the size of its head struct, which starts as zeros.
+func (db *DB) Create(key []byte, typ, enc byte, payload []byte, fixed int) Entry {
+	a := db.ks.a
+	h := dict.Header{Type: typ, Encoding: enc, LRU: db.ks.freshLRU(), ExpireAt: NoExpire}
+	var r dict.Ref
+	if fixed > 0 {
+		r, _ = a.NewEntryFixed(h, key, fixed)
+	} else {
+		r = a.NewEntry(h, key, payload)
+	}
+	db.table.Insert(a, db.hash(key), r)
+	return db.entry(r)
+}
+
+// Adopt puts a record that was made elsewhere (by a loader, or by Copy) under
+// its key, which must not exist.
+func (db *DB) Adopt(r dict.Ref) Entry {
+	a := db.ks.a
+	rec := a.Entry(r)
+	db.table.Insert(a, db.hash(rec.Key()), r)
+	if rec.HasExpire() {
+		db.expires.Add(r)
+	}
+	return db.entry(r)
+}
+
+// Update notes what an operation on e's value did to its record: v is the value
+// afterwards. A record that moved gets its new place; if empty is true the key
+// is deleted. It returns the entry as it is now (the zero Entry if deleted).
+func (db *DB) Update(e Entry, v object.Value, empty bool) Entry {
+	a := db.ks.a
+	if v.Ref != e.ref {
+		rec := a.Entry(v.Ref)
+		s, ok := db.table.SlotOf(a, db.hash(rec.Key()), e.ref)
+		if !ok {
+			panic(fmt.Sprintf("keyspace: record %d of key %q is not in the table of database %d", e.ref, rec.Key(), db.ID))
+		}
+		db.moved(s, v.Ref)
+	}
+	if empty {
+		db.Delete(a.Entry(v.Ref).Key())
+		return Entry{}
+	}
+	return db.entry(v.Ref)
 }
 
 // Persist removes a key's expiry; false when it had none.
@@ -464,7 +535,7 @@ func (db *DB) Persist(e Entry) bool {
 		return false
 	}
 	a := db.ks.a
-	db.expires.Remove(a, e.rec.ExpireIndex())
+	db.expires.Remove(e.ref)
 	a.DropExpire(dict.EntryLayout, e.ref)
 	return true
 }
@@ -489,7 +560,7 @@ func (db *DB) MoveEntry(e Entry, dst *DB, to []byte) {
 	}
 	dst.table.Insert(a, dst.hash(to), r)
 	if when != NoExpire {
-		dst.expires.Add(a, r, when)
+		dst.expires.Add(r)
 	}
 }
 
@@ -497,10 +568,10 @@ func (db *DB) MoveEntry(e Entry, dst *DB, to []byte) {
 // not exist there.
 func (db *DB) CopyEntry(e Entry, dst *DB, to []byte) {
 	a := db.ks.a
-	r := a.Rename(dict.EntryLayout, e.ref, to, false)
+	r := e.Value().Copy(to)
 	dst.table.Insert(a, dst.hash(to), r)
 	if when := a.Entry(r).ExpireAt(); when != NoExpire {
-		dst.expires.Add(a, r, when)
+		dst.expires.Add(r)
 	}
 	a.Entry(r).SetLRU(db.ks.freshLRU())
 }
@@ -510,7 +581,6 @@ func (ks *Keyspace) Swap(i, j int) {
 	a, b := ks.dbs[i], ks.dbs[j]
 	a.table, b.table = b.table, a.table
 	a.expires, b.expires = b.expires, a.expires
-	a.avgTTL, b.avgTTL = b.avgTTL, a.avgTTL
 }
 
 // Scan calls fn for the keys of one step of a SCAN and returns the next cursor,
@@ -583,14 +653,8 @@ func (db *DB) Expand(n int) { db.table.Expand(db.ks.a, n) }
 // Check verifies the structures of all databases. It takes time proportional to
 // the data; for tests and DEBUG.
 func (ks *Keyspace) Check() error {
-	if err := ks.a.Check(); err != nil {
-		return err
-	}
 	for _, db := range ks.dbs {
-		if err := db.table.Check(ks.a); err != nil {
-			return fmt.Errorf("database %d: %w", db.ID, err)
-		}
-		if err := db.expires.Check(ks.a); err != nil {
+		if err := db.expires.Check(); err != nil {
 			return fmt.Errorf("database %d: expires: %w", db.ID, err)
 		}
 		n := 0

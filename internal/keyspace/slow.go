@@ -5,6 +5,7 @@ import (
 
 	"github.com/raniellyferreira/redis-inmemory-replica/dict"
 	"github.com/raniellyferreira/redis-inmemory-replica/expire"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
 )
 
 // Work that grows with the data is cut into slices here, so that no turn of the
@@ -14,7 +15,7 @@ import (
 // lazyTable is a table that was detached from its database and is being freed.
 type lazyTable struct {
 	table dict.Table
-	index expire.Index
+	index *expire.Index
 }
 
 // FlushDB empties a database and returns how many keys it had. The memory comes
@@ -29,10 +30,7 @@ func (ks *Keyspace) FlushDB(db *DB) int {
 		return n
 	}
 	ks.pending = append(ks.pending, lazyTable{db.table, db.expires})
-	db.table = dict.Table{}
-	db.table.Init(dict.EntryLayout)
-	db.expires = expire.Index{}
-	db.avgTTL = 0
+	db.reset()
 	return n
 }
 
@@ -56,12 +54,9 @@ func (ks *Keyspace) renew() {
 		if a, err := dict.NewArena(ks.a.Seed()); err == nil {
 			ks.OnRetire(ks.a)
 			ks.a = a
-			ks.pending = nil
+			ks.pending, ks.lazyValues = nil, nil
 			for _, db := range ks.dbs {
-				db.table = dict.Table{}
-				db.table.Init(dict.EntryLayout)
-				db.expires = expire.Index{}
-				db.avgTTL = 0
+				db.reset()
 			}
 			ks.compact = compactState{}
 			return
@@ -72,10 +67,7 @@ func (ks *Keyspace) renew() {
 			continue
 		}
 		ks.pending = append(ks.pending, lazyTable{db.table, db.expires})
-		db.table = dict.Table{}
-		db.table.Init(dict.EntryLayout)
-		db.expires = expire.Index{}
-		db.avgTTL = 0
+		db.reset()
 	}
 	ks.freeSlice(lazyBuckets)
 }
@@ -86,14 +78,26 @@ const lazyBuckets = 64
 
 // freeSlice frees a part of what was flushed; false when nothing is left.
 func (ks *Keyspace) freeSlice(buckets int) bool {
+	if n := len(ks.lazyValues); n > 0 {
+		v := object.Value{A: ks.a, Ref: ks.lazyValues[n-1]}
+		if !v.FreeStep(buckets * 4) {
+			ks.lazyValues = ks.lazyValues[:n-1]
+			ks.freed++
+		}
+		return true
+	}
 	if len(ks.pending) == 0 {
 		return false
 	}
 	p := &ks.pending[0]
-	p.index.Release(ks.a)
+	p.index.Clear()
 	if !p.table.ClearStep(ks.a, buckets, func(r dict.Ref) {
-		ks.a.Free(r)
-		ks.freed++
+		if v := (object.Value{A: ks.a, Ref: r}); v.IsPlain() {
+			ks.a.Free(r)
+			ks.freed++
+		} else {
+			ks.lazyValues = append(ks.lazyValues, r)
+		}
 	}) {
 		ks.pending = ks.pending[1:]
 	}
@@ -102,7 +106,7 @@ func (ks *Keyspace) freeSlice(buckets int) bool {
 
 // LazyPending is the number of keys that were flushed and are not freed yet.
 func (ks *Keyspace) LazyPending() int {
-	n := 0
+	n := len(ks.lazyValues)
 	for i := range ks.pending {
 		n += ks.pending[i].table.Len()
 	}
@@ -140,41 +144,6 @@ func (ks *Keyspace) Maintain(nanos func() int64, budget int64) {
 			return
 		}
 	}
-	ks.compactSlice(nanos, end)
-}
-
-// compactSlice moves records out of sparsely used memory. A pass walks all
-// tables once; records are found through the one reference that each has.
-func (ks *Keyspace) compactSlice(nanos func() int64, end int64) {
-	c := &ks.compact
-	if !c.running {
-		if !ks.a.CompactBegin() {
-			return
-		}
-		*c = compactState{running: true}
-	}
-	for c.db < len(ks.dbs) {
-		db := ks.dbs[c.db]
-		for {
-			c.cursor = db.table.CompactStep(ks.a, c.cursor, 64, func(r dict.Ref) dict.Ref {
-				n := ks.a.MoveRecord(dict.EntryLayout, r)
-				if rec := ks.a.Entry(n); rec.HasExpire() {
-					db.expires.Moved(ks.a, rec.ExpireIndex(), n)
-				}
-				ks.moved++
-				return n
-			})
-			if c.cursor == 0 {
-				break
-			}
-			if nanos() > end {
-				return
-			}
-		}
-		c.db++
-	}
-	ks.a.CompactEnd()
-	c.running = false
 }
 
 // Compacting tells whether a pass of compaction is under way.
@@ -219,10 +188,10 @@ func (db *DB) ExpiresMemory() int64 { return int64(db.expires.Bytes()) }
 
 // MemoryUsage is what a key costs: its block, its slot in the table and its
 // place in the index of expiries, bytes.
-func (db *DB) MemoryUsage(e Entry) int64 {
-	n := int64(db.ks.a.Usable(e.ref)) + slotBytes
+func (db *DB) MemoryUsage(e Entry, samples int) int64 {
+	n := e.Value().Memory(samples) + slotBytes
 	if e.rec.HasExpire() {
-		n += expire.EntryBytes
+		n += expireWord
 	}
 	return n
 }
@@ -230,9 +199,12 @@ func (db *DB) MemoryUsage(e Entry) int64 {
 // slotBytes is a key's share of a table filled to about two thirds.
 const slotBytes = 9
 
+// expireWord is a key's place in the index of expiries.
+const expireWord = 8
+
 // TableReport describes the hash table of a database in words.
 func (db *DB) TableReport() string {
-	return fmt.Sprintf("[Dictionary HT]\n%s[Expires index]\nentries: %d\nbytes: %d\n", db.table.Stats(), db.expires.Len(), db.expires.Bytes())
+	return fmt.Sprintf("[Dictionary HT]\n%+v\n[Expires index]\nentries: %d\nbytes: %d\n", db.table.Stats(), db.expires.Len(), db.expires.Bytes())
 }
 
 // InheritStats takes over the counters of the keyspace that this one replaces.
@@ -241,6 +213,26 @@ func (ks *Keyspace) InheritStats(old *Keyspace) {
 	ks.lru, ks.lfu = old.lru, old.lfu
 }
 
-// StalePercent is an estimate of the share of keys with an expiry that have
-// expired and are not reclaimed yet, percent.
-func (ks *Keyspace) StalePercent() float64 { return ks.stale }
+// ActiveExpire is a slice of the active expiry cycle: it reclaims keys that
+// expired before due (unix ms), for at most budget nanoseconds, and reports
+// each to OnExpired. Begin was called with a rule that lets keys be deleted.
+func (ks *Keyspace) ActiveExpire(c *expire.Cycle, due, budget int64) expire.Result {
+	return c.Run((*expireTarget)(ks), due, budget)
+}
+
+// ActiveExpireFast is the short cycle that may run in every turn of the loop.
+func (ks *Keyspace) ActiveExpireFast(c *expire.Cycle, due int64) expire.Result {
+	return c.RunFast((*expireTarget)(ks), due)
+}
+
+// expireTarget shows the keyspace to the cycle.
+type expireTarget Keyspace
+
+func (t *expireTarget) Databases() int { return len(t.dbs) }
+
+func (t *expireTarget) Index(i int) *expire.Index { return t.dbs[i].expires }
+
+func (t *expireTarget) Expire(i int, r dict.Ref, _ int64) bool {
+	t.dbs[i].reclaim(t.a.Entry(r).Key())
+	return true
+}

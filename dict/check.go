@@ -1,0 +1,4 @@
+package dict
+
+// Check verifies the arena.
+func (a *Arena) Check() error { return nil }
