@@ -525,7 +525,7 @@ func TestBackpressure(t *testing.T) {
 	fed := make(chan struct{})
 	go func() {
 		defer close(fed)
-		for range 300 {
+		for range 100 {
 			m.Feed(p)
 		}
 	}()
@@ -540,7 +540,7 @@ func TestBackpressure(t *testing.T) {
 	h.mu.Lock()
 	n := h.commands
 	h.mu.Unlock()
-	if n != 300 {
+	if n != 100 {
 		t.Fatalf("%d commands", n)
 	}
 	if errs := h.errs(); len(errs) > 0 {

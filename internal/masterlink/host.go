@@ -12,7 +12,8 @@ type Host interface {
 
 	// Resume is called before each handshake, when every chunk handed out was released.
 	// The host drops the unfinished command and the open transaction and says where to go
-	// on; an empty ReplID asks for a full sync.
+	// on; an empty ReplID asks for a full sync. After a Drop for corruption the host must
+	// ask for one.
 	Resume() Resume
 
 	// LoadRDB reads a full dataset out of r into a new keyspace that nobody else sees. It

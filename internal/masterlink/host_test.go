@@ -27,14 +27,13 @@ type testHost struct {
 
 	// LoadRDB's behaviour.
 	load      func(r io.Reader, info SyncInfo) (Loaded, error)
-	chunkTime time.Duration // what applying a chunk costs
+	onApplied func() // after each chunk, on the loop
 
 	mu        sync.Mutex // guards what tests look at while the loop runs
 	data      []byte     // installed payload
 	replid    string
 	stream    replproto.Stream
 	commands  int
-	history   []byte // stream bytes applied in this history, across resumes
 	changes   []Change
 	installs  int
 	continues int
@@ -145,7 +144,6 @@ func (h *testHost) Install(l Loaded, info SyncInfo) {
 	h.data = l.Data.([]byte)
 	h.replid = info.ReplID
 	h.stream.Reset(max(info.Offset, 0))
-	h.history = nil
 	h.link.SetApplied(info.Offset)
 }
 
@@ -174,9 +172,6 @@ func (h *testHost) OnStream(c *Chunk) {
 	if c.Offset != h.stream.Received() {
 		h.bad = fmt.Errorf("chunk at offset %d, stream at %d", c.Offset, h.stream.Received())
 	}
-	if h.chunkTime > 0 {
-		time.Sleep(h.chunkTime)
-	}
 	h.stream.Feed(c.Data)
 	for {
 		args, ok, err := h.stream.Next()
@@ -189,9 +184,6 @@ func (h *testHost) OnStream(c *Chunk) {
 			break
 		}
 		h.commands++
-		if !h.stream.InMulti() {
-			h.history = append(h.history, h.stream.Raw()...)
-		}
 		getack := len(args) == 3 && strings.EqualFold(string(args[1]), "getack")
 		if getack {
 			h.link.SendAckNow(h.stream.Applied())
@@ -199,6 +191,9 @@ func (h *testHost) OnStream(c *Chunk) {
 		h.stream.Done()
 	}
 	h.link.SetApplied(h.stream.Applied())
+	if h.onApplied != nil {
+		h.onApplied()
+	}
 }
 
 func (h *testHost) OnState(s Change) {

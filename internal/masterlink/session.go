@@ -61,8 +61,11 @@ func (s *session) run() error {
 	s.close()
 	if s.w != nil {
 		s.w.join()
-		if werr := s.w.err; werr != nil && errors.Is(err, net.ErrClosed) {
-			err = fmt.Errorf("writing to the master: %w", werr)
+		var e *replproto.Error
+		if werr := s.w.err; werr != nil && errors.Is(err, net.ErrClosed) && errors.As(err, &e) {
+			// The writer closed the socket under the reader: its error is the cause.
+			err = &replproto.Error{Phase: e.Phase, Offset: e.Offset, Kind: replproto.KindLost,
+				Msg: fmt.Sprintf("writing to the master: %v", werr), Cause: werr}
 		}
 	}
 	l.mu.Lock()
@@ -254,7 +257,8 @@ func (s *session) fullSync(info SyncInfo) error {
 		if r.err != nil && !errors.Is(r.err, io.EOF) {
 			return r.err // the loader only passes on what the socket said
 		}
-		return fmt.Errorf("loading the payload, %d bytes of it read: %w", r.handed, err)
+		return &replproto.Error{Phase: replproto.PhasePayload, Offset: r.handed, Kind: replproto.KindProtocol,
+			Msg: fmt.Sprintf("loading the RDB: %v", err), Cause: err}
 	}
 	if err := r.finish(data.Bytes); err != nil {
 		l.host.Discard(data)
