@@ -96,7 +96,7 @@ appendonly yes
 	if len(v.RenamedCommands) != 1 || v.RenamedCommands[0].From != "FLUSHALL" || v.RenamedCommands[0].To != "" {
 		t.Errorf("renamed = %+v", v.RenamedCommands)
 	}
-	if got := mustLoad(t, "cluster-port 1\nport 1\nappendonly yes\ncluster-port 2").WithoutEffect(); !reflect.DeepEqual(got, []string{"cluster-port", "appendonly"}) {
+	if got := mustLoad(t, "cluster-port 1\nport 1\nappendonly yes\ncluster-port 2\ndisable-thp yes\nloadmodule /x.so").WithoutEffect(); !reflect.DeepEqual(got, []string{"cluster-port", "appendonly", "loadmodule"}) {
 		t.Errorf("without effect: %v", got)
 	}
 }

@@ -57,7 +57,7 @@ the file and lose to the command line; CONFIG REWRITE does not write them, and n
 Marks: **ours**, not a directive of Redis; **start**, taken from the file or the command line only; **protected**, set at run
 time only with ` + "`enable-protected-configs`" + `; **secret**, never shown in logs; **no effect**, accepted, checked and reported as
 Redis does, without a meaning in this server; **not yet**, the same until this server has the feature (those of both kinds
-that a file sets are named in the log at start).
+that have another value than their default are named in the log at start).
 `)
 	section := ""
 	for _, d := range rows {

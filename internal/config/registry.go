@@ -108,12 +108,15 @@ func (r *Registry) OnChange(fn func() error, names ...string) {
 	}
 }
 
-// WithoutEffect names the directives that were set by a file or the command line although they have no meaning here,
-// or none yet, in the order they were met. The server logs them once at start.
+// WithoutEffect names the directives that a file or the command line gave another value than their default although they
+// have no meaning here, or none yet, in the order they were met. The server logs them once at start. Those set to
+// their default lose nothing: a file that spells all defaults out, as packaged ones do, needs no warning.
 func (r *Registry) WithoutEffect() []string {
 	names := make([]string, 0, len(r.idle))
 	for name := range r.idle {
-		names = append(names, name)
+		if d := r.byName[name]; d == nil || !d.isDefault() {
+			names = append(names, name)
+		}
 	}
 	sort.Slice(names, func(i, j int) bool { return r.idle[names[i]] < r.idle[names[j]] })
 	return names
