@@ -26,7 +26,6 @@ type testHost struct {
 	link *Link // set before the loop uses it
 
 	// LoadRDB's behaviour.
-	trailerOf func(rdb []byte) int // bytes of the payload that are the RDB, nil: all
 	load      func(r io.Reader, info SyncInfo) (Loaded, error)
 	chunkTime time.Duration // what applying a chunk costs
 
@@ -35,7 +34,6 @@ type testHost struct {
 	replid    string
 	stream    replproto.Stream
 	commands  int
-	log       []byte // stream bytes applied since the last install
 	history   []byte // stream bytes applied in this history, across resumes
 	changes   []Change
 	installs  int
@@ -51,6 +49,41 @@ func newHost(t testing.TB) *testHost {
 	h.stream.Init(0)
 	go h.loop()
 	return h
+}
+
+// trailer makes the loader take exactly n bytes, as a decoder that finds the end of its
+// RDB does.
+func (h *testHost) trailer(n int) {
+	h.load = func(r io.Reader, _ SyncInfo) (Loaded, error) {
+		p := make([]byte, n)
+		k, err := io.ReadFull(r, p)
+		if err != nil {
+			return Loaded{}, fmt.Errorf("reading the RDB at %d: %w", k, err)
+		}
+		if !bytes.Equal(p, someRDB(n)) {
+			return Loaded{}, errors.New("the RDB is corrupt")
+		}
+		return Loaded{Data: p, Bytes: int64(n)}, nil
+	}
+}
+
+// greedy is trailer with a decoder that reads ahead.
+func (h *testHost) greedy(n int) {
+	h.load = func(r io.Reader, _ SyncInfo) (Loaded, error) {
+		p := make([]byte, 1<<16)
+		k := 0
+		for k < n {
+			m, err := r.Read(p[k:])
+			k += m
+			if err != nil && k < n {
+				if err == io.EOF {
+					err = io.ErrUnexpectedEOF
+				}
+				return Loaded{}, fmt.Errorf("reading the RDB at %d: %w", k, err)
+			}
+		}
+		return Loaded{Data: p[:n], Bytes: int64(n)}, nil
+	}
 }
 
 func (h *testHost) loop() {
