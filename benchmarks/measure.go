@@ -1,0 +1,207 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"sync"
+
+	"github.com/raniellyferreira/redis-inmemory-replica/tests/testutil"
+)
+
+// sizes are how much of everything a run takes.
+type sizes struct {
+	keys       int // of the memory, full sync and turn measures
+	streamKeys int
+	streamSets int
+	loadKeys   int
+	pipelined  int // requests with a pipeline of 16
+	single     int // requests without
+}
+
+var (
+	fullSizes  = sizes{keys: 5_000_000, streamKeys: 1_000_000, streamSets: 2_000_000, loadKeys: 1_000_000, pipelined: 4_000_000, single: 600_000}
+	quickSizes = sizes{keys: 100_000, streamKeys: 20_000, streamSets: 50_000, loadKeys: 20_000, pipelined: 60_000, single: 12_000}
+)
+
+// An env is what measures share. Its servers end with close.
+type env struct {
+	oursPath, redisPath string
+	runs                int
+	sizes               sizes
+	cache               string
+	progress            io.Writer
+
+	mu      sync.Mutex
+	servers []*testutil.Server
+	shared  []*testutil.Server // of the load measures, started once
+	ended   []func()
+}
+
+func (e *env) say(format string, args ...any) { fmt.Fprintf(e.progress, format+"\n", args...) }
+
+// start runs a server that lives until stop or close.
+func (e *env) start(which string, args ...string) (*testutil.Server, error) {
+	path := e.oursPath
+	if which == redisSide {
+		path = e.redisPath
+	}
+	s, err := testutil.NewServer(which, path, args...)
+	if err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.servers = append(e.servers, s)
+	return s, nil
+}
+
+func (e *env) stop(s *testutil.Server) {
+	s.Close()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.servers = slices.DeleteFunc(e.servers, func(o *testutil.Server) bool { return o == s })
+}
+
+func (e *env) atEnd(fn func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.ended = append(e.ended, fn)
+}
+
+func (e *env) close() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, s := range e.servers {
+		s.Close()
+	}
+	for _, fn := range e.ended {
+		fn()
+	}
+	e.servers, e.ended = nil, nil
+}
+
+const (
+	oursSide  = "ours"
+	redisSide = "redis"
+)
+
+// A measure is one row of the table. once measures one server a single time; it is called alternately for both.
+type measure struct {
+	name, title, unit string
+	// bar and aim bound ours ÷ redis, or ours itself when absolute; sign is "<=" or ">=". Zero: no bound.
+	bar, aim float64
+	sign     string
+	absolute bool // only our server is measured
+	once     func(e *env, which string) (float64, error)
+}
+
+// A result is a measured row. Redis is nil for an absolute measure.
+type result struct {
+	Name     string    `json:"name"`
+	Title    string    `json:"title"`
+	Unit     string    `json:"unit"`
+	Ours     float64   `json:"ours"`
+	Redis    *float64  `json:"redis,omitempty"`
+	Ratio    float64   `json:"ratio,omitempty"`
+	Bar      float64   `json:"bar,omitempty"`
+	Aim      float64   `json:"aim,omitempty"`
+	Sign     string    `json:"sign"`
+	Absolute bool      `json:"absolute,omitempty"`
+	Verdict  string    `json:"verdict"`
+	Error    string    `json:"error,omitempty"`
+	AllOurs  []float64 `json:"all_ours,omitempty"`
+	AllRedis []float64 `json:"all_redis,omitempty"`
+}
+
+const (
+	verdictPass  = "pass"
+	verdictAim   = "pass, aim met"
+	verdictFail  = "FAIL"
+	verdictNone  = "-"
+	verdictError = "error"
+)
+
+func (m *measure) measure(e *env) result {
+	r := result{Name: m.name, Title: m.title, Unit: m.unit, Bar: m.bar, Aim: m.aim, Sign: m.sign, Absolute: m.absolute}
+	fail := func(which string, err error) result {
+		r.Verdict, r.Error = verdictError, fmt.Sprintf("%s: %v", which, err)
+		e.say("%s: %s", m.name, r.Error)
+		return r
+	}
+	for i := range e.runs {
+		if !m.absolute {
+			v, err := m.once(e, redisSide)
+			if err != nil {
+				return fail(redisSide, err)
+			}
+			r.AllRedis = append(r.AllRedis, v)
+		}
+		v, err := m.once(e, oursSide)
+		if err != nil {
+			return fail(oursSide, err)
+		}
+		r.AllOurs = append(r.AllOurs, v)
+		if m.absolute {
+			e.say("%s %d/%d: ours %s", m.name, i+1, e.runs, format(v, m.unit))
+		} else {
+			e.say("%s %d/%d: ours %s, redis %s", m.name, i+1, e.runs, format(v, m.unit), format(r.AllRedis[i], m.unit))
+		}
+	}
+	r.Ours = median(r.AllOurs)
+	value := r.Ours
+	if !m.absolute {
+		redis := median(r.AllRedis)
+		r.Redis, r.Ratio = &redis, r.Ours/redis
+		value = r.Ratio
+	}
+	r.Verdict = verdict(value, m.bar, m.aim, m.sign)
+	return r
+}
+
+func verdict(value, bar, aim float64, sign string) string {
+	meets := func(bound float64) bool {
+		if sign == ">=" {
+			return value >= bound
+		}
+		return value <= bound
+	}
+	switch {
+	case bar == 0 || math.IsNaN(value):
+		return verdictNone
+	case aim != 0 && meets(aim):
+		return verdictAim
+	case meets(bar):
+		return verdictPass
+	}
+	return verdictFail
+}
+
+func median(list []float64) float64 {
+	s := slices.Clone(list)
+	slices.Sort(s)
+	if len(s)%2 == 1 {
+		return s[len(s)/2]
+	}
+	return (s[len(s)/2-1] + s[len(s)/2]) / 2
+}
+
+// measures is the table, in its order.
+var measures = []*measure{
+	{name: "rss", title: "RSS after DEBUG POPULATE", unit: "MB", bar: 0.70, aim: 0.60, sign: "<=", once: rssAfterPopulate},
+	{name: "heap", title: "Go heap in use with that data", unit: "MB", bar: 32, aim: 8, sign: "<=", absolute: true, once: heapAfterPopulate},
+	{name: "sync", title: "full sync to the first ACK", unit: "s", bar: 0.40, aim: 0.20, sign: "<=", once: fullSync},
+	{name: "stream", title: "SETs applied from the stream", unit: "k/s", bar: 2.5, aim: 4, sign: ">=", once: streamApply},
+	{name: "cpu-get-p16", title: "CPU per GET, pipeline 16", unit: "µs", bar: 0.75, aim: 0.60, sign: "<=", once: loadCPU("get", 16)},
+	{name: "cpu-set-p16", title: "CPU per SET, pipeline 16", unit: "µs", bar: 0.75, aim: 0.60, sign: "<=", once: loadCPU("set", 16)},
+	{name: "cpu-get-p1", title: "CPU per GET, no pipeline", unit: "µs", bar: 1.00, aim: 0.90, sign: "<=", once: loadCPU("get", 1)},
+	{name: "cpu-set-p1", title: "CPU per SET, no pipeline", unit: "µs", bar: 1.00, aim: 0.90, sign: "<=", once: loadCPU("set", 1)},
+	{name: "rps-get-p16", title: "GETs a second, pipeline 16", unit: "k/s", sign: ">=", once: loadThroughput("get", 16)},
+	{name: "rps-set-p16", title: "SETs a second, pipeline 16", unit: "k/s", sign: ">=", once: loadThroughput("set", 16)},
+	{name: "rps-get-p1", title: "GETs a second, no pipeline", unit: "k/s", sign: ">=", once: loadThroughput("get", 1)},
+	{name: "rps-set-p1", title: "SETs a second, no pipeline", unit: "k/s", sign: ">=", once: loadThroughput("set", 1)},
+	{name: "turn", title: "longest turn of the loop during a resync", unit: "ms", bar: 5, aim: 1, sign: "<=", absolute: true, once: resyncTurn},
+	{name: "stall-max", title: "slowest read during that resync", unit: "ms", sign: "<=", absolute: true, once: resyncSlowest},
+	{name: "stall-p999", title: "99.9 % of reads during that resync", unit: "ms", sign: "<=", absolute: true, once: resyncP999},
+}

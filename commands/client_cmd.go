@@ -1,0 +1,537 @@
+package commands
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/numeric"
+)
+
+// The CLIENT family.
+
+func clientIDCommand(c *Client) { c.addReplyLongLong(int64(c.id)) }
+func clientGetnameCommand(c *Client) {
+	if c.name == "" {
+		c.addReplyNull()
+		return
+	}
+	c.addReplyBulkString(c.name)
+}
+
+func clientSetnameCommand(c *Client) {
+	if !validClientName(c.args[2]) {
+		c.addReplyError(errClientName)
+		return
+	}
+	c.name = c.arg(2)
+	c.addReplyOK()
+}
+
+func clientSetinfoCommand(c *Client) {
+	if !validClientName(c.args[3]) {
+		c.addReplyError(c.arg(2) + " cannot contain spaces, newlines or special characters.")
+		return
+	}
+	switch {
+	case equalFold(c.args[2], "lib-name"):
+		c.libName = c.arg(3)
+	case equalFold(c.args[2], "lib-ver"):
+		c.libVer = c.arg(3)
+	default:
+		c.addReplyError("Unrecognized option '" + c.arg(2) + "'")
+		return
+	}
+	c.addReplyOK()
+}
+
+func clientInfoCommand(c *Client) {
+	c.addReplyVerbatim("txt", c.srv.describeClient(c)+"\n")
+}
+
+// clientTypeName is the class that CLIENT LIST TYPE and the output limits use.
+func (c *Client) typeName() string {
+	switch {
+	case c.flags&flagMaster != 0:
+		return "master"
+	case c.flags&flagReplicaConn != 0:
+		return "replica"
+	case c.flags&flagPubSub != 0:
+		return "pubsub"
+	}
+	return "normal"
+}
+
+func clientTypeByName(name []byte) (string, bool) {
+	switch {
+	case equalFold(name, "normal"):
+		return "normal", true
+	case equalFold(name, "slave"), equalFold(name, "replica"):
+		return "replica", true
+	case equalFold(name, "pubsub"):
+		return "pubsub", true
+	case equalFold(name, "master"):
+		return "master", true
+	}
+	return "", false
+}
+
+func clientListCommand(c *Client) {
+	typeName := ""
+	var ids []uint64
+	if len(c.args) > 2 {
+		switch {
+		case len(c.args) == 4 && equalFold(c.args[2], "type"):
+			var ok bool
+			if typeName, ok = clientTypeByName(c.args[3]); !ok {
+				c.addReplyError("Unknown client type '" + c.arg(3) + "'")
+				return
+			}
+		case len(c.args) > 3 && equalFold(c.args[2], "id"):
+			for _, a := range c.args[3:] {
+				id, ok := numeric.ParseInt(a)
+				if !ok || id <= 0 {
+					c.addReplyError("Invalid client ID")
+					return
+				}
+				ids = append(ids, uint64(id))
+			}
+		default:
+			c.addReplyErrorSyntax()
+			return
+		}
+	}
+	var b strings.Builder
+	if ids != nil {
+		for _, id := range ids {
+			if t := c.srv.byID[id]; t != nil {
+				b.WriteString(c.srv.describeClient(t))
+				b.WriteByte('\n')
+			}
+		}
+	} else {
+		for t := c.srv.clients.head; t != nil; t = t.next {
+			if typeName != "" && t.typeName() != typeName {
+				continue
+			}
+			b.WriteString(c.srv.describeClient(t))
+			b.WriteByte('\n')
+		}
+	}
+	c.addReplyVerbatim("txt", b.String())
+}
+
+// describeClient is one line of CLIENT LIST.
+func (s *Server) describeClient(c *Client) string {
+	flags := ""
+	if c.flags&flagMaster != 0 {
+		flags += "M"
+	}
+	if c.flags&flagReplicaConn != 0 {
+		flags += "S"
+	}
+	if c.flags&flagPubSub != 0 {
+		flags += "P"
+	}
+	if c.flags&flagMulti != 0 {
+		flags += "x"
+	}
+	if c.blocked != nil {
+		flags += "b"
+	}
+	if c.flags&flagDirtyCAS != 0 {
+		flags += "d"
+	}
+	if c.flags&flagCloseAfter != 0 {
+		flags += "c"
+	}
+	if c.conn != nil && c.conn.IsUnix() {
+		flags += "U"
+	}
+	if c.flags&flagReadOnly != 0 {
+		flags += "r"
+	}
+	if c.flags&flagNoEvict != 0 {
+		flags += "e"
+	}
+	if c.flags&flagNoTouch != 0 {
+		flags += "T"
+	}
+	if flags == "" {
+		flags = "N"
+	}
+	multi := -1
+	multiMem := int64(0)
+	if c.multi != nil {
+		multi = len(c.multi.queue)
+		multiMem = c.multi.bytes
+	}
+	var addr, laddr string
+	fd, oll, omem := -1, 0, 0
+	events := ""
+	if c.conn != nil {
+		addr, laddr, fd = c.conn.RemoteAddr(), c.conn.LocalAddr(), c.conn.Fd()
+		omem = c.conn.Pending()
+		events = "r"
+		if omem > 0 {
+			oll, events = 1, "rw"
+		}
+	}
+	qbuf := 0
+	if c.reader != nil {
+		qbuf = c.reader.Buffered()
+	}
+	cmd := "NULL"
+	if c.lastCmd != nil {
+		cmd = c.lastCmd.FullName
+	}
+	user := "default"
+	if c.user != nil {
+		user = c.user.Name
+	}
+	return fmt.Sprintf("id=%d addr=%s laddr=%s fd=%d name=%s age=%d idle=%d flags=%s db=%d sub=0 psub=0 ssub=0 multi=%d qbuf=%d qbuf-free=0 argv-mem=0 multi-mem=%d rbs=0 rbp=0 obl=%d oll=%d omem=%d tot-mem=%d events=%s cmd=%s user=%s redir=-1 resp=%d",
+		c.id, addr, laddr, fd, c.name, (s.now-c.createdAt)/1000, (s.now-c.lastUsed)/1000, flags, c.db.ID,
+		multi, qbuf, multiMem, len(c.out), oll, omem, clientFixedSize+qbuf+omem+cap(c.out), events, cmd, user, c.proto)
+}
+
+// clientFixedSize is what a connected client costs before it sends anything,
+// bytes: this struct, its reader and the loop's connection.
+const clientFixedSize = 900
+
+// killFilter is what CLIENT KILL selects by; zero fields select all.
+type killFilter struct {
+	id          uint64
+	typeName    string
+	user        string
+	addr, laddr string
+	skipMe      bool
+}
+
+func (f *killFilter) match(c, me *Client) bool {
+	if f.addr != "" && (c.conn == nil || c.conn.RemoteAddr() != f.addr) {
+		return false
+	}
+	if f.laddr != "" && (c.conn == nil || c.conn.LocalAddr() != f.laddr) {
+		return false
+	}
+	if f.typeName != "" && c.typeName() != f.typeName {
+		return false
+	}
+	if f.id != 0 && c.id != f.id {
+		return false
+	}
+	if f.user != "" && (c.user == nil || c.user.Name != f.user) {
+		return false
+	}
+	return !(f.skipMe && c == me)
+}
+
+func clientKillCommand(c *Client) {
+	f := killFilter{skipMe: true}
+	old := len(c.args) == 3
+	switch {
+	case old:
+		f.addr = c.arg(2)
+		f.skipMe = false
+	case len(c.args) > 3:
+		for i := 2; i < len(c.args); i += 2 {
+			if i+1 >= len(c.args) {
+				c.addReplyErrorSyntax()
+				return
+			}
+			opt, val := c.args[i], c.args[i+1]
+			switch {
+			case equalFold(opt, "id"):
+				id, ok := c.rangeArg(i+1, 1, math.MaxInt64, "client-id should be greater than 0")
+				if !ok {
+					return
+				}
+				f.id = uint64(id)
+			case equalFold(opt, "type"):
+				var ok bool
+				if f.typeName, ok = clientTypeByName(val); !ok {
+					c.addReplyError("Unknown client type '" + string(val) + "'")
+					return
+				}
+			case equalFold(opt, "addr"):
+				f.addr = string(val)
+			case equalFold(opt, "laddr"):
+				f.laddr = string(val)
+			case equalFold(opt, "user"):
+				if string(val) != c.srv.defaultUser.Name {
+					c.addReplyError("No such user '" + string(val) + "'")
+					return
+				}
+				f.user = string(val)
+			case equalFold(opt, "skipme"):
+				switch {
+				case equalFold(val, "yes"):
+					f.skipMe = true
+				case equalFold(val, "no"):
+					f.skipMe = false
+				default:
+					c.addReplyErrorSyntax()
+					return
+				}
+			default:
+				c.addReplyErrorSyntax()
+				return
+			}
+		}
+	default:
+		c.addReplyErrorSyntax()
+		return
+	}
+	killed := int64(0)
+	for t := c.srv.clients.head; t != nil; {
+		next := t.next
+		if f.match(t, c) {
+			if t == c {
+				c.closeAsync()
+			} else {
+				t.conn.Close()
+			}
+			killed++
+		}
+		t = next
+	}
+	if f.typeName == "master" {
+		c.srv.Host.DropLink()
+	}
+	if old {
+		if killed == 0 {
+			c.addReplyError("No such client")
+		} else {
+			c.addReplyOK()
+		}
+		return
+	}
+	c.addReplyLongLong(killed)
+}
+
+func clientReplyCommand(c *Client) {
+	switch {
+	case equalFold(c.args[2], "on"):
+		c.flags &^= flagReplyOff | flagReplySkip | flagReplySkipNxt
+		c.addReplyOK()
+	case equalFold(c.args[2], "off"):
+		c.flags |= flagReplyOff
+	case equalFold(c.args[2], "skip"):
+		if c.flags&flagReplyOff == 0 {
+			c.flags |= flagReplySkipNxt
+		}
+	default:
+		c.addReplyErrorSyntax()
+	}
+}
+
+func (c *Client) onOff(i int, flag clientFlags) {
+	switch {
+	case equalFold(c.args[i], "on"):
+		c.flags |= flag
+	case equalFold(c.args[i], "off"):
+		c.flags &^= flag
+	default:
+		c.addReplyErrorSyntax()
+		return
+	}
+	c.addReplyOK()
+}
+
+func clientNoEvictCommand(c *Client) { c.onOff(2, flagNoEvict) }
+func clientNoTouchCommand(c *Client) { c.onOff(2, flagNoTouch) }
+
+// pauseState is CLIENT PAUSE in force.
+type pauseState struct {
+	until     int64 // unix ms; 0 none
+	all       bool  // not writes only
+	postponed []*Client
+}
+
+func clientPauseCommand(c *Client) {
+	all := true
+	if len(c.args) == 4 {
+		switch {
+		case equalFold(c.args[3], "write"):
+			all = false
+		case equalFold(c.args[3], "all"):
+		default:
+			c.addReplyError("CLIENT PAUSE mode must be WRITE or ALL")
+			return
+		}
+	}
+	end, ok := c.timeoutArg(2, false)
+	if !ok {
+		return
+	}
+	p := &c.srv.paused
+	// A pause in force is not made weaker or shorter.
+	if p.until > c.now() {
+		all = all || p.all
+		end = max(end, p.until)
+	}
+	p.until, p.all = end, all
+	c.srv.Host.After((end-c.now())*1e6, c.srv.checkPause)
+	c.addReplyOK()
+}
+
+func clientUnpauseCommand(c *Client) {
+	c.srv.unpause()
+	c.addReplyOK()
+}
+
+func (s *Server) unpause() {
+	s.paused.until = 0
+	list := s.paused.postponed
+	s.paused.postponed = nil
+	for _, c := range list {
+		c.flags &^= flagPostponed
+		if c.flags&flagClosed == 0 {
+			s.Host.Resume(c)
+		}
+	}
+}
+
+func (s *Server) checkPause() {
+	if s.paused.until != 0 && s.Host.UnixMilli() >= s.paused.until {
+		s.unpause()
+	}
+}
+
+// pausedNow holds the command back when a pause covers it. The command is put
+// back into the client's reader, so that it runs first when the pause ends.
+func (s *Server) pausedNow(c *Client, flags Flags) bool {
+	if s.now >= s.paused.until || c.flags&(flagInternal|flagReplicaConn) != 0 {
+		return false
+	}
+	if !s.paused.all && flags&(CmdWrite|CmdMayReplicate) == 0 {
+		return false
+	}
+	c.flags |= flagPostponed
+	c.held = copyArgs(c.args)
+	s.paused.postponed = append(s.paused.postponed, c)
+	return true
+}
+
+// timeoutArg reads a timeout and returns the unix time in milliseconds at
+// which it ends (0: never, for a timeout of 0). seconds allows fractions.
+func (c *Client) timeoutArg(i int, seconds bool) (int64, bool) {
+	var ms int64
+	if seconds {
+		f, ok := numeric.ParseFloat(c.args[i])
+		if !ok {
+			c.addReplyError("timeout is not a float or out of range")
+			return 0, false
+		}
+		f *= 1000
+		if f > math.MaxInt64 {
+			c.addReplyError("timeout is out of range")
+			return 0, false
+		}
+		ms = int64(math.Ceil(f))
+	} else {
+		n, ok := c.longArg(i, "timeout is not an integer or out of range")
+		if !ok {
+			return 0, false
+		}
+		ms = n
+	}
+	if ms < 0 {
+		c.addReplyError("timeout is negative")
+		return 0, false
+	}
+	if ms > 0 {
+		if ms > math.MaxInt64-c.now() {
+			c.addReplyError("timeout is out of range")
+			return 0, false
+		}
+		ms += c.now()
+	}
+	return ms, true
+}
+
+func clientUnblockCommand(c *Client) {
+	withError := false
+	if len(c.args) == 4 {
+		switch {
+		case equalFold(c.args[3], "timeout"):
+		case equalFold(c.args[3], "error"):
+			withError = true
+		default:
+			c.addReplyError("CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
+			return
+		}
+	}
+	id, ok := c.longArg(2, "")
+	if !ok {
+		return
+	}
+	t := c.srv.byID[uint64(id)]
+	if t == nil || t.blocked == nil || t.blocked.onTimeout == nil {
+		c.addReplyLongLong(0)
+		return
+	}
+	b := t.blocked
+	t.unblock(func() {
+		if withError {
+			t.addReplyError("-UNBLOCKED client unblocked via CLIENT UNBLOCK")
+			return
+		}
+		b.onTimeout(t)
+	})
+	c.addReplyLongLong(1)
+}
+
+func clientGetredirCommand(c *Client) { c.addReplyLongLong(-1) }
+
+func clientHelpCommand(c *Client) {
+	c.addReplyHelp([]string{
+		"GETNAME", "    Answer the name of this connection.",
+		"ID", "    Answer the number of this connection.",
+		"INFO", "    Answer one line about this connection.",
+		"KILL <ip:port>", "    Close the connection from that address.",
+		"KILL <option> <value> [<option> <value> [...]]", "    Close the connections that all options select:",
+		"    ADDR <ip:port>, LADDR <ip:port>, TYPE <normal|master|replica|pubsub>,",
+		"    USER <name>, ID <number>, SKIPME <yes|no>.",
+		"LIST [TYPE <type>|ID <number> [<number> ...]]", "    Answer one line about each connection.",
+		"NO-EVICT <ON|OFF>", "    Keep this connection when memory of clients is reclaimed.",
+		"PAUSE <milliseconds> [WRITE|ALL]", "    Hold back the commands of clients.",
+		"REPLY <ON|OFF|SKIP>", "    Choose which commands are answered.",
+		"SETNAME <name>", "    Name this connection.",
+		"UNBLOCK <number> [TIMEOUT|ERROR]", "    Wake a blocked connection.",
+		"UNPAUSE", "    End a pause.",
+	})
+}
+
+// opsSampler keeps the rate of commands over the last samples, as INFO's
+// instantaneous_* fields report it.
+type opsSampler struct {
+	samples      [16][3]int64
+	idx          int
+	lastNanos    int64
+	lastCommands int64
+	lastIn       int64
+	lastOut      int64
+}
+
+func (o *opsSampler) sample(nanos, commands, in, out int64) {
+	dt := nanos - o.lastNanos
+	if o.lastNanos != 0 && dt > 0 {
+		o.samples[o.idx] = [3]int64{
+			(commands - o.lastCommands) * 1e9 / dt, (in - o.lastIn) * 1e9 / dt, (out - o.lastOut) * 1e9 / dt,
+		}
+		o.idx = (o.idx + 1) % len(o.samples)
+	}
+	o.lastNanos, o.lastCommands, o.lastIn, o.lastOut = nanos, commands, in, out
+}
+
+func (o *opsSampler) rate(i int) int64 {
+	sum := int64(0)
+	for _, s := range o.samples {
+		sum += s[i]
+	}
+	return sum / int64(len(o.samples))
+}
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }

@@ -1,0 +1,110 @@
+package commands
+
+import (
+	"github.com/raniellyferreira/redis-inmemory-replica/expire"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
+)
+
+// cronState is what the periodic work remembers between its runs.
+type cronState struct {
+	loops int64
+	cycle *expire.Cycle
+}
+
+// Cron is the periodic work of the loop: it runs hz times a second and each
+// part of it has a time budget. It returns the delay to the next run,
+// nanoseconds.
+func (s *Server) Cron() int64 {
+	s.now = s.Host.UnixMilli()
+	s.monoNow = s.Host.Nanos()
+	s.cron.loops++
+	hz := int64(s.V.Hz)
+	s.KS.SetClock(s.now)
+
+	if s.cron.loops%max(hz/10, 1) == 0 {
+		s.ops.sample(s.monoNow, s.Stats.Commands, s.Stats.netInput, s.Host.Loop().NetOutput)
+	}
+	if s.activeExpire && !s.Loading {
+		s.activeExpireCycle(1e9 / hz)
+	}
+	s.KS.Begin(s.now, keyspace.ExpiryIgnored)
+	s.KS.Maintain(s.Host.Nanos, 1e6)
+	if s.cron.loops%hz == 0 {
+		s.clientsCron()
+	}
+	if m := s.KS.UsedMemory(); m > s.peakMemory {
+		s.peakMemory = m
+	}
+	return 1e9 / hz
+}
+
+// clientsCron closes connections that have been idle for longer than timeout.
+func (s *Server) clientsCron() {
+	limit := int64(s.V.Timeout) * 1000
+	if limit == 0 {
+		return
+	}
+	for c := s.clients.head; c != nil; {
+		next := c.next
+		if c.flags&(flagReplicaConn|flagMaster|flagPubSub) == 0 && c.blocked == nil && s.now-c.lastUsed > limit {
+			s.Host.Logf(LogVerbose, "Closing idle client")
+			c.conn.Close()
+		}
+		c = next
+	}
+}
+
+// activeExpireCycle reclaims expired keys within its share of the period
+// (nanoseconds).
+//
+// A master reclaims what has expired. A replica leaves that to its master's
+// DEL; with replica-active-expire it reclaims a key once it has been expired
+// for so long that no command under way can still refer to it, and only while
+// the link is up and everything received has been applied.
+func (s *Server) activeExpireCycle(period int64) {
+	grace := int64(0)
+	if s.following {
+		switch s.V.ReplicaActiveExpire {
+		case config.ExpireNo:
+			return
+		case config.ExpireGrace:
+			l := s.Host.Replication()
+			if !l.Up || l.ReadOffset != s.Repl.Offset {
+				return
+			}
+			grace = int64(s.V.ReplicaExpireGrace) * 1000
+		}
+	}
+	// active-expire-effort adds to the share of time, as in Redis: 25 % and 2 %
+	// more for each step.
+	percent := int64(expire.SlowPercent + 2*(s.V.ActiveExpireEffort-1))
+	s.KS.Begin(s.now, keyspace.ExpiryDeletes)
+	begin := s.Host.Nanos()
+	r := s.KS.ActiveExpire(s.cron.cycle, s.now-grace, period*percent/100)
+	if r.TimedOut {
+		s.Stats.TimeCapReached++
+	}
+	s.Stats.ExpireCycleTime += (s.Host.Nanos() - begin) / 1000
+}
+
+// expireProfile is the configured profile of the active expiry cycle.
+func expireProfile(v *config.Values) expire.Profile {
+	switch v.ActiveExpireProfile {
+	case config.ExpireSmallDataset:
+		return expire.SmallDataset
+	case config.ExpireMediumDataset:
+		return expire.MediumDataset
+	case config.ExpireLargeDataset:
+		return expire.LargeDataset
+	case config.ExpireBestPerformance:
+		return expire.BestPerformance
+	case config.ExpireLowLatency:
+		return expire.LowLatency
+	case config.ExpireCustom:
+		if p, err := expire.Custom(v.CustomExpire.SampleSize, v.CustomExpire.Rounds, v.CustomExpire.Batch, v.CustomExpire.Threshold); err == nil {
+			return p
+		}
+	}
+	return expire.Default
+}

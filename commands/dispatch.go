@@ -1,0 +1,313 @@
+package commands
+
+import (
+	"errors"
+
+	"github.com/raniellyferreira/redis-inmemory-replica/dict"
+	"github.com/raniellyferreira/redis-inmemory-replica/resp"
+)
+
+// Process feeds the bytes that a client sent and executes every whole command
+// in them. What remains is kept by the client's reader until more arrives.
+// Replies are appended to the client's lent output (see Client.SetOutput).
+//
+// A client that is blocked, paused or closing keeps its unread input, which
+// Resume executes later.
+func (s *Server) Process(c *Client, in []byte) {
+	c.bytesIn += int64(len(in))
+	s.Stats.netInput += int64(len(in))
+	c.reader.Feed(in)
+	s.run(c)
+}
+
+// Resume executes the commands that were held back while the client was
+// blocked or paused.
+func (s *Server) Resume(c *Client) {
+	if c.reader == nil || c.flags&flagClosed != 0 {
+		return
+	}
+	s.run(c)
+}
+
+// flushAt is the size of the output at which a long pipeline hands its replies
+// to the connection before it goes on, so that one pipeline does not build an
+// output of unbounded size in one piece.
+const flushAt = 1 << 20
+
+func (s *Server) run(c *Client) {
+	s.now = s.Host.UnixMilli()
+	s.monoNow = s.Host.Nanos()
+	if c.held != nil && c.flags&flagPostponed == 0 {
+		c.args, c.held = c.held, nil
+		s.Execute(c)
+		c.args = nil
+	}
+	for c.flags&(flagCloseAfter|flagClosed|flagPostponed) == 0 && c.blocked == nil {
+		args, ok, err := c.reader.Next()
+		if err != nil {
+			s.protocolError(c, err)
+			break
+		}
+		if !ok {
+			return
+		}
+		if len(args) == 0 {
+			continue
+		}
+		c.args = args
+		s.Execute(c)
+		c.args = nil
+	}
+	// The input that is left belongs to the caller: keep a copy of it.
+	c.reader.Keep()
+}
+
+// protocolError answers bytes that are not RESP and ends the connection.
+func (s *Server) protocolError(c *Client, err error) {
+	s.Stats.Protocol++
+	if errors.Is(err, resp.ErrQueryBufferLimit) {
+		s.Host.Logf(LogWarning, "Closing client that reached max query buffer length: %s", s.describeClient(c))
+		c.closeAsync()
+		return
+	}
+	c.addReplyError(err.Error())
+	s.Host.Logf(LogVerbose, "Protocol error (%s) from client: %s", err, s.describeClient(c))
+	c.closeAsync()
+}
+
+// Execute runs the command in c.args through the gates and, if they let it
+// pass, calls its handler. It is Redis's processCommand.
+func (s *Server) Execute(c *Client) {
+	start := len(c.out)
+	if c.flags&(flagReplyOff|flagReplySkip|flagReplySkipNxt) != 0 {
+		s.executeQuietly(c, start)
+		return
+	}
+	s.execute(c)
+}
+
+// executeQuietly honours CLIENT REPLY: what the command answered is dropped.
+func (s *Server) executeQuietly(c *Client, start int) {
+	if c.flags&flagReplySkipNxt != 0 {
+		c.flags = c.flags&^flagReplySkipNxt | flagReplySkip
+	}
+	s.execute(c)
+	if c.flags&(flagReplyOff|flagReplySkip) != 0 {
+		c.out = c.out[:start]
+	}
+	c.flags &^= flagReplySkip
+}
+
+func (s *Server) execute(c *Client) {
+	args := c.args
+	cmd := s.lookup(c, args)
+	if cmd == nil {
+		return
+	}
+	c.cmd = cmd
+	if (cmd.Arity > 0 && cmd.Arity != len(args)) || len(args) < -cmd.Arity {
+		c.flagTransaction()
+		s.reject(cmd)
+		c.addReplyErrorArity()
+		return
+	}
+	c.lastCmd = cmd
+	if !s.gates(c, cmd) {
+		return
+	}
+	if c.flags&flagMulti != 0 && cmd.Flags&cmdUnqueued == 0 {
+		c.queueMultiCommand()
+		return
+	}
+	s.call(c)
+}
+
+// gates are the refusals that precede every command, in Redis's order. They
+// read the command's row only. A false return means that the refusal has been
+// answered.
+func (s *Server) gates(c *Client, cmd *Command) bool {
+	flags := cmd.Flags
+	if c.flags&flagMulti != 0 && flags&CmdNoMulti != 0 {
+		return s.refuse(c, "Command not allowed inside a transaction")
+	}
+	if !c.authed && flags&CmdNoAuth == 0 {
+		return s.refuse(c, errNoAuth)
+	}
+	if flags&CmdProtected != 0 && !s.protectedAllowed(c, cmd) {
+		return s.refuse(c, protectedText(cmd.topName()))
+	}
+	obey := c.isMaster()
+	effective := flags
+	if cmd.isExec && c.multi != nil {
+		effective |= c.multi.flags
+	}
+	if s.V.Maxmemory > 0 && !obey && s.overMemory(c, effective) {
+		return s.refuse(c, errOOM)
+	}
+	if effective&(CmdWrite|CmdMayReplicate) != 0 && !obey && !s.writeGate(c, effective) {
+		return false
+	}
+	if c.flags&flagPubSub != 0 && c.proto == 2 && !cmd.pubsubContext {
+		return s.refuse(c, "Can't execute '"+cmd.FullName+"': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context")
+	}
+	if s.Following() {
+		if effective&CmdStale == 0 && !s.V.ReplicaServeStaleData && !obey && !s.Host.Replication().Up {
+			return s.refuse(c, errMasterDown)
+		}
+		if s.Loading && flags&CmdLoading == 0 && !obey {
+			return s.refuse(c, errLoading)
+		}
+	}
+	if s.paused.until != 0 && !obey && s.pausedNow(c, effective) {
+		return false
+	}
+	return true
+}
+
+// writeGate holds the gates that only writes pass: READONLY and NOREPLICAS.
+func (s *Server) writeGate(c *Client, flags Flags) bool {
+	if flags&CmdWrite == 0 {
+		return true
+	}
+	if s.Following() && s.V.ReplicaReadOnly {
+		return s.refuse(c, errReadOnly)
+	}
+	return true
+}
+
+// Following tells whether a master is configured.
+func (s *Server) Following() bool { return s.following }
+
+// SetFollowing switches between the replica's rules and the master's: who
+// decides about expiry, and whether clients may write.
+func (s *Server) SetFollowing(f bool) { s.following = f }
+
+// refuse answers a gate's refusal; queueing transactions are marked so that
+// EXEC fails.
+func (s *Server) refuse(c *Client, text string) bool {
+	c.flagTransaction()
+	s.reject(c.cmd)
+	if c.cmd.isExec {
+		// EXEC itself was refused: the transaction ends and says why.
+		c.discardTransaction()
+		if text[0] == '-' {
+			text = text[1:]
+		} else {
+			text = "ERR " + text
+		}
+		c.addReplyError("-EXECABORT Transaction discarded because of: " + text)
+		return false
+	}
+	c.addReplyError(text)
+	return false
+}
+
+func (s *Server) reject(cmd *Command) {
+	if cmd != nil {
+		s.cmdStats[cmd.ID].rejected++
+	}
+}
+
+// lookup finds the command's row and answers when there is none.
+func (s *Server) lookup(c *Client, args [][]byte) *Command {
+	cmd, container := s.Table.LookupArgs(args)
+	if cmd != nil {
+		return cmd
+	}
+	c.flagTransaction()
+	if container != nil {
+		c.cmd = container
+		sub := args[1]
+		if len(sub) > 128 {
+			sub = sub[:128]
+		}
+		c.addReplyError("unknown subcommand '" + string(sub) + "'. Try " + upper([]byte(container.FullName)) + " HELP.")
+		return nil
+	}
+	c.cmd = nil
+	name := args[0]
+	if len(name) > 128 {
+		name = name[:128]
+	}
+	text := append([]byte("unknown command '"), name...)
+	text = append(text, "', with args beginning with: "...)
+	n := 0
+	for _, a := range args[1:] {
+		if n >= 128 {
+			break
+		}
+		if len(a) > 128-n {
+			a = a[:128-n]
+		}
+		text = append(text, '\'')
+		text = append(text, a...)
+		text = append(text, "' "...)
+		n += len(a) + 3
+	}
+	c.addReplyError(string(text))
+	return nil
+}
+
+// call runs the handler and accounts for it.
+func (s *Server) call(c *Client) {
+	cmd := c.cmd
+	prev := s.current
+	s.current = c
+	c.failed = false
+	begin := s.monoNow
+	s.KS.Begin(s.now, s.expiryRule(c))
+	cmd.Proc(c)
+	end := s.Host.Nanos()
+	s.current = prev
+	s.monoNow = end
+	st := &s.cmdStats[cmd.ID]
+	st.calls++
+	st.nanos += end - begin
+	st.observe(end - begin)
+	if c.failed {
+		st.failed++
+	}
+	s.Stats.Commands++
+	c.commands++
+	if c.flags&flagInternal == 0 {
+		c.lastUsed = s.now
+	}
+	if len(s.readyKeys) != 0 && prev == nil && !s.servingBlocked {
+		s.serveBlocked()
+	}
+}
+
+// CallMaster applies one command of the master's stream. The gates do not
+// apply; an unknown command is logged loudly, since from here on the data may
+// differ from the master's.
+func (s *Server) CallMaster(c *Client, args [][]byte) {
+	c.args = args
+	c.out = c.out[:0]
+	s.execute(c)
+	c.args = nil
+	s.Stats.AppliedCommands++
+}
+
+// BeginStream sets the logical time for a stretch of the master's stream.
+func (s *Server) BeginStream() {
+	s.now = s.Host.UnixMilli()
+	s.monoNow = s.Host.Nanos()
+}
+
+// Guard runs fn and turns an exhausted arena into an error reply: the command
+// fails, the server lives.
+func (s *Server) Guard(c *Client, fn func()) {
+	defer func() {
+		if r := recover(); r != nil {
+			var oom *dict.OutOfMemoryError
+			if err, ok := r.(error); ok && errors.As(err, &oom) {
+				s.Host.Logf(LogWarning, "Out of memory while executing '%s': %v", c.cmdName(), err)
+				c.addReplyError(errNoMemory)
+				s.current = nil
+				return
+			}
+			panic(r)
+		}
+	}()
+	fn()
+}

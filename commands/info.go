@@ -1,0 +1,492 @@
+package commands
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/numeric"
+)
+
+// INFO. Each section is one function that writes its lines; the table below
+// gives their order and which of them a plain INFO shows.
+
+type infoSection struct {
+	name      string
+	isDefault bool
+	write     func(s *Server, b *strings.Builder)
+}
+
+var infoSections = []infoSection{
+	{"server", true, (*Server).infoServer},
+	{"clients", true, (*Server).infoClients},
+	{"memory", true, (*Server).infoMemory},
+	{"persistence", true, (*Server).infoPersistence},
+	{"stats", true, (*Server).infoStats},
+	{"replication", true, (*Server).infoReplication},
+	{"cpu", true, (*Server).infoCPU},
+	{"modules", true, (*Server).infoModules},
+	{"commandstats", false, (*Server).infoCommandStats},
+	{"errorstats", true, (*Server).infoErrorStats},
+	{"latencystats", false, (*Server).infoLatencyStats},
+	{"cluster", true, (*Server).infoCluster},
+	{"keyspace", true, (*Server).infoKeyspace},
+	{"eventloop", false, (*Server).infoEventLoop},
+}
+
+func infoCommand(c *Client) {
+	want := map[string]bool{}
+	all, defaults := false, len(c.args) == 1
+	for _, a := range c.args[1:] {
+		switch name := strings.ToLower(string(a)); name {
+		case "all", "everything":
+			all = true
+		case "default":
+			defaults = true
+		default:
+			want[name] = true
+		}
+	}
+	c.addReplyVerbatim("txt", c.srv.Info(func(sec string, isDefault bool) bool {
+		return all || (defaults && isDefault) || want[sec]
+	}))
+}
+
+// Info writes the sections that want selects.
+func (s *Server) Info(want func(section string, isDefault bool) bool) string {
+	var b strings.Builder
+	for _, sec := range infoSections {
+		if !want(sec.name, sec.isDefault) {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteString("\r\n")
+		}
+		sec.write(s, &b)
+	}
+	return b.String()
+}
+
+// infoWriter writes "name:value" lines.
+func line(b *strings.Builder, name string, v any) {
+	fmt.Fprintf(b, "%s:%v\r\n", name, v)
+}
+
+func head(b *strings.Builder, name string) { b.WriteString("# " + name + "\r\n") }
+
+func (s *Server) infoServer(b *strings.Builder) {
+	p := s.Host.Process()
+	head(b, "Server")
+	line(b, "redis_version", CompatVersion)
+	line(b, "redis_git_sha1", "00000000")
+	line(b, "redis_git_dirty", 0)
+	line(b, "redis_build_id", "0")
+	line(b, "redis_mode", "standalone")
+	line(b, "server_name", "redis-inmemory-replica")
+	line(b, "server_version", p.Version)
+	line(b, "os", p.OS)
+	line(b, "arch_bits", p.ArchBits)
+	line(b, "monotonic_clock", "Go runtime")
+	line(b, "multiplexing_api", "epoll")
+	line(b, "atomicvar_api", "go-builtin")
+	line(b, "gcc_version", "0.0.0")
+	line(b, "process_id", p.PID)
+	line(b, "process_supervised", "no")
+	line(b, "run_id", p.RunID)
+	line(b, "tcp_port", p.TCPPort)
+	line(b, "server_time_usec", s.Host.UnixMicro())
+	up := (s.now - p.StartedAt) / 1000
+	line(b, "uptime_in_seconds", up)
+	line(b, "uptime_in_days", up/86400)
+	line(b, "hz", s.V.Hz)
+	line(b, "configured_hz", s.V.Hz)
+	line(b, "lru_clock", (s.now/1000)&(1<<24-1))
+	line(b, "executable", p.Executable)
+	line(b, "config_file", p.ConfigFile)
+	line(b, "io_threads_active", 0)
+}
+
+func (s *Server) infoClients(b *strings.Builder) {
+	var blocked, pubsub, maxIn, maxOut int
+	for c := s.clients.head; c != nil; c = c.next {
+		if c.blocked != nil {
+			blocked++
+		}
+		if c.flags&flagPubSub != 0 {
+			pubsub++
+		}
+		if c.reader != nil {
+			maxIn = max(maxIn, c.reader.Buffered())
+		}
+		if c.conn != nil {
+			maxOut = max(maxOut, c.conn.Pending())
+		}
+	}
+	head(b, "Clients")
+	line(b, "connected_clients", s.clients.n)
+	line(b, "cluster_connections", 0)
+	line(b, "maxclients", s.V.MaxClients)
+	line(b, "client_recent_max_input_buffer", maxIn)
+	line(b, "client_recent_max_output_buffer", maxOut)
+	line(b, "blocked_clients", blocked)
+	line(b, "tracking_clients", 0)
+	line(b, "clients_in_timeout_table", blocked)
+	line(b, "pubsub_clients", pubsub)
+}
+
+// UsedMemory is what the data and the server's own structures take, bytes: the
+// committed part of the arena that is in use and the Go heap.
+func (s *Server) UsedMemory() int64 {
+	return s.KS.UsedMemory() + s.Host.Process().GoHeapInUse
+}
+
+func (s *Server) infoMemory(b *strings.Builder) {
+	p := s.Host.Process()
+	m := s.KS.Memory()
+	used := m.Live + p.GoHeapInUse
+	s.peakMemory = max(s.peakMemory, used)
+	pct := func(a, b int64) string {
+		if b == 0 {
+			return "0.00%"
+		}
+		return fmt.Sprintf("%.2f%%", float64(a)*100/float64(b))
+	}
+	ratio := func(a, b int64) string {
+		if b == 0 {
+			return "0.00"
+		}
+		return fmt.Sprintf("%.2f", float64(a)/float64(b))
+	}
+	size := func(name string, n int64) {
+		line(b, name, n)
+		line(b, name+"_human", string(numeric.AppendBytesHuman(nil, uint64(max(n, 0)))))
+	}
+	overhead := used - m.Records
+	head(b, "Memory")
+	size("used_memory", used)
+	size("used_memory_rss", p.RSS)
+	size("used_memory_peak", s.peakMemory)
+	line(b, "used_memory_peak_perc", pct(used, s.peakMemory))
+	line(b, "used_memory_overhead", overhead)
+	line(b, "used_memory_startup", s.startupMemory)
+	line(b, "used_memory_dataset", m.Records)
+	line(b, "used_memory_dataset_perc", pct(m.Records, max(used-s.startupMemory, 1)))
+	line(b, "allocator_allocated", m.Live)
+	line(b, "allocator_active", m.Slabs)
+	line(b, "allocator_resident", m.Committed)
+	size("total_system_memory", p.TotalSystemMemory)
+	size("used_memory_lua", 0)
+	size("used_memory_vm_total", 0)
+	line(b, "used_memory_vm_functions", 0)
+	size("used_memory_scripts", 0)
+	line(b, "number_of_cached_scripts", 0)
+	line(b, "number_of_functions", 0)
+	line(b, "number_of_libraries", 0)
+	size("maxmemory", int64(s.V.Maxmemory))
+	line(b, "maxmemory_policy", s.V.MaxmemoryPolicy)
+	line(b, "allocator_frag_ratio", ratio(m.Slabs, m.Live))
+	line(b, "allocator_frag_bytes", m.Slabs-m.Live)
+	line(b, "allocator_rss_ratio", ratio(m.Committed, m.Slabs))
+	line(b, "allocator_rss_bytes", m.Committed-m.Slabs)
+	line(b, "rss_overhead_ratio", ratio(p.RSS, m.Committed))
+	line(b, "rss_overhead_bytes", p.RSS-m.Committed)
+	line(b, "mem_fragmentation_ratio", ratio(p.RSS, used))
+	line(b, "mem_fragmentation_bytes", p.RSS-used)
+	line(b, "mem_not_counted_for_evict", 0)
+	line(b, "mem_replication_backlog", 0)
+	line(b, "mem_total_replication_buffers", 0)
+	line(b, "mem_clients_slaves", 0)
+	line(b, "mem_clients_normal", s.clientsMemory())
+	line(b, "mem_cluster_links", 0)
+	line(b, "mem_aof_buffer", 0)
+	line(b, "mem_allocator", "arena")
+	line(b, "active_defrag_running", b2i(s.KS.Compacting()))
+	line(b, "lazyfree_pending_objects", s.KS.LazyPending())
+	line(b, "lazyfreed_objects", s.KS.LazyFreed())
+	line(b, "mem_table", m.Tables)
+	line(b, "mem_expires_index", m.Expires)
+	line(b, "go_heap_inuse", p.GoHeapInUse)
+	line(b, "go_heap_sys", p.GoHeapSys)
+	line(b, "go_gc_runs", p.GoNumGC)
+	line(b, "go_gc_pause_total_usec", p.GoGCPauseTotalNanos/1000)
+	line(b, "goroutines", p.GoRoutines)
+}
+
+func (s *Server) clientsMemory() int64 {
+	n := int64(0)
+	for c := s.clients.head; c != nil; c = c.next {
+		n += clientFixedSize
+		if c.reader != nil {
+			n += int64(c.reader.Buffered())
+		}
+		if c.conn != nil {
+			n += int64(c.conn.Pending())
+		}
+		if c.multi != nil {
+			n += c.multi.bytes
+		}
+	}
+	return n
+}
+
+func (s *Server) infoPersistence(b *strings.Builder) {
+	l := s.Host.Replication()
+	head(b, "Persistence")
+	line(b, "loading", b2i(s.Loading))
+	line(b, "async_loading", b2i(l.SyncInProgress && !s.Loading))
+	line(b, "current_cow_peak", 0)
+	line(b, "current_cow_size", 0)
+	line(b, "current_cow_size_age", 0)
+	line(b, "current_fork_perc", "0.00")
+	line(b, "current_save_keys_processed", 0)
+	line(b, "current_save_keys_total", 0)
+	line(b, "rdb_changes_since_last_save", s.dirty)
+	line(b, "rdb_bgsave_in_progress", 0)
+	line(b, "rdb_last_save_time", s.lastSave)
+	line(b, "rdb_last_bgsave_status", "ok")
+	line(b, "rdb_last_bgsave_time_sec", -1)
+	line(b, "rdb_current_bgsave_time_sec", -1)
+	line(b, "rdb_saves", 0)
+	line(b, "rdb_last_cow_size", 0)
+	line(b, "rdb_last_load_keys_expired", 0)
+	line(b, "rdb_last_load_keys_loaded", l.LoadedKeys)
+	line(b, "aof_enabled", 0)
+	line(b, "aof_rewrite_in_progress", 0)
+	line(b, "aof_rewrite_scheduled", 0)
+	line(b, "aof_last_rewrite_time_sec", -1)
+	line(b, "aof_current_rewrite_time_sec", -1)
+	line(b, "aof_last_bgrewrite_status", "ok")
+	line(b, "aof_rewrites", 0)
+	line(b, "aof_rewrites_consecutive_failures", 0)
+	line(b, "aof_last_write_status", "ok")
+	line(b, "aof_last_cow_size", 0)
+	line(b, "module_fork_in_progress", 0)
+	line(b, "module_fork_last_cow_size", 0)
+	if s.Loading || l.SyncInProgress {
+		elapsed := max((s.now-l.SyncStartMilli)/1000, 0)
+		perc, eta := 0.0, int64(1)
+		if l.SyncTotalBytes > 0 {
+			perc = float64(l.SyncReadBytes) * 100 / float64(l.SyncTotalBytes)
+			if l.SyncReadBytes > 0 {
+				eta = elapsed * (l.SyncTotalBytes - l.SyncReadBytes) / l.SyncReadBytes
+			}
+		}
+		line(b, "loading_start_time", l.SyncStartMilli/1000)
+		line(b, "loading_total_bytes", max(l.SyncTotalBytes, 0))
+		line(b, "loading_rdb_used_mem", s.KS.UsedMemory())
+		line(b, "loading_loaded_bytes", l.SyncReadBytes)
+		line(b, "loading_loaded_perc", fmt.Sprintf("%.2f", perc))
+		line(b, "loading_eta_seconds", eta)
+	}
+}
+
+func (s *Server) infoStats(b *strings.Builder) {
+	lo := s.Host.Loop()
+	l := s.Host.Replication()
+	st := &s.Stats
+	head(b, "Stats")
+	line(b, "total_connections_received", lo.Connections)
+	line(b, "total_commands_processed", st.Commands)
+	line(b, "instantaneous_ops_per_sec", s.ops.rate(0))
+	line(b, "total_net_input_bytes", st.netInput)
+	line(b, "total_net_output_bytes", lo.NetOutput)
+	line(b, "total_net_repl_input_bytes", l.ReadOffset)
+	line(b, "total_net_repl_output_bytes", 0)
+	line(b, "instantaneous_input_kbps", kbps(s.ops.rate(1)))
+	line(b, "instantaneous_output_kbps", kbps(s.ops.rate(2)))
+	line(b, "instantaneous_input_repl_kbps", "0.00")
+	line(b, "instantaneous_output_repl_kbps", "0.00")
+	line(b, "rejected_connections", lo.Rejected)
+	line(b, "sync_full", st.SyncFull)
+	line(b, "sync_partial_ok", st.SyncPartialOK)
+	line(b, "sync_partial_err", st.SyncPartialErr)
+	line(b, "expired_keys", st.ExpiredKeys)
+	line(b, "expired_stale_perc", fmt.Sprintf("%.2f", s.cron.cycle.StaleFraction()*100))
+	line(b, "expired_time_cap_reached_count", st.TimeCapReached)
+	line(b, "expire_cycle_cpu_milliseconds", st.ExpireCycleTime/1000)
+	line(b, "evicted_keys", st.EvictedKeys)
+	line(b, "evicted_clients", 0)
+	line(b, "total_eviction_exceeded_time", 0)
+	line(b, "current_eviction_exceeded_time", 0)
+	line(b, "keyspace_hits", st.KeyspaceHits)
+	line(b, "keyspace_misses", st.KeyspaceMisses)
+	line(b, "pubsub_channels", 0)
+	line(b, "pubsub_patterns", 0)
+	line(b, "pubsubshard_channels", 0)
+	line(b, "latest_fork_usec", 0)
+	line(b, "total_forks", 0)
+	line(b, "migrate_cached_sockets", 0)
+	line(b, "slave_expires_tracked_keys", 0)
+	line(b, "active_defrag_hits", 0)
+	line(b, "active_defrag_misses", 0)
+	line(b, "active_defrag_key_hits", s.KS.Moved())
+	line(b, "active_defrag_key_misses", 0)
+	line(b, "total_active_defrag_time", 0)
+	line(b, "current_active_defrag_time", 0)
+	line(b, "tracking_total_keys", 0)
+	line(b, "tracking_total_items", 0)
+	line(b, "tracking_total_prefixes", 0)
+	line(b, "unexpected_error_replies", st.ApplyErrors)
+	line(b, "total_error_replies", st.ErrorReplies)
+	line(b, "dump_payload_sanitizations", 0)
+	line(b, "total_reads_processed", lo.Turns)
+	line(b, "total_writes_processed", lo.Turns)
+	line(b, "io_threaded_reads_processed", 0)
+	line(b, "io_threaded_writes_processed", 0)
+	line(b, "reply_buffer_shrinks", 0)
+	line(b, "reply_buffer_expands", 0)
+}
+
+func kbps(bytesPerSec int64) string { return fmt.Sprintf("%.2f", float64(bytesPerSec)/1024) }
+
+func (s *Server) infoReplication(b *strings.Builder) {
+	head(b, "Replication")
+	l := s.Host.Replication()
+	if !s.Following() {
+		line(b, "role", "master")
+	} else {
+		status := "down"
+		if l.Up {
+			status = "up"
+		}
+		line(b, "role", "slave")
+		line(b, "master_host", l.Host)
+		line(b, "master_port", l.Port)
+		line(b, "master_link_status", status)
+		line(b, "master_last_io_seconds_ago", l.LastIOSeconds)
+		line(b, "master_sync_in_progress", b2i(l.SyncInProgress))
+		line(b, "slave_read_repl_offset", l.ReadOffset)
+		line(b, "slave_repl_offset", s.Repl.Offset)
+		if l.SyncInProgress {
+			perc := 0.0
+			left := int64(-1)
+			if l.SyncTotalBytes > 0 {
+				perc = float64(l.SyncReadBytes) * 100 / float64(l.SyncTotalBytes)
+				left = l.SyncTotalBytes - l.SyncReadBytes
+			}
+			line(b, "master_sync_total_bytes", l.SyncTotalBytes)
+			line(b, "master_sync_read_bytes", l.SyncReadBytes)
+			line(b, "master_sync_left_bytes", left)
+			line(b, "master_sync_perc", fmt.Sprintf("%.2f", perc))
+			line(b, "master_sync_last_io_seconds_ago", l.SyncLastIOSec)
+		}
+		if !l.Up {
+			line(b, "master_link_down_since_seconds", l.DownSinceSeconds)
+		}
+		line(b, "slave_priority", s.V.ReplicaPriority)
+		line(b, "slave_read_only", b2i(s.V.ReplicaReadOnly))
+		line(b, "replica_announced", b2i(s.V.ReplicaAnnounced))
+		line(b, "master_link_reconnects", l.Reconnects)
+		line(b, "master_full_syncs", l.FullSyncs)
+		line(b, "master_partial_syncs", l.PartialSyncs)
+		line(b, "master_lag_bytes", max(l.ReadOffset-s.Repl.Offset, 0))
+		line(b, "master_apply_errors", s.Stats.ApplyErrors)
+	}
+	line(b, "connected_slaves", 0)
+	line(b, "master_failover_state", "no-failover")
+	line(b, "master_replid", s.Repl.ID)
+	line(b, "master_replid2", s.Repl.ID2)
+	line(b, "master_repl_offset", s.Repl.Offset)
+	line(b, "second_repl_offset", s.Repl.SecondOffset)
+	line(b, "repl_backlog_active", 0)
+	line(b, "repl_backlog_size", s.V.ReplBacklogSize)
+	line(b, "repl_backlog_first_byte_offset", 0)
+	line(b, "repl_backlog_histlen", 0)
+}
+
+func (s *Server) infoCPU(b *strings.Builder) {
+	p := s.Host.Process()
+	head(b, "CPU")
+	f := func(x float64) string { return fmt.Sprintf("%.6f", x) }
+	line(b, "used_cpu_sys", f(p.SysCPU))
+	line(b, "used_cpu_user", f(p.UserCPU))
+	line(b, "used_cpu_sys_children", f(p.SysCPUChild))
+	line(b, "used_cpu_user_children", f(p.UserCPUChild))
+	line(b, "used_cpu_sys_main_thread", f(p.SysCPUMain))
+	line(b, "used_cpu_user_main_thread", f(p.UserCPUMain))
+}
+
+func (s *Server) infoModules(b *strings.Builder) { head(b, "Modules") }
+
+func (s *Server) infoCommandStats(b *strings.Builder) {
+	head(b, "Commandstats")
+	for id := range s.Table.Len() {
+		cmd := s.Table.ByID(id)
+		st := &s.cmdStats[cmd.ID]
+		if st.calls == 0 && st.failed == 0 && st.rejected == 0 {
+			continue
+		}
+		per := 0.0
+		if st.calls > 0 {
+			per = float64(st.nanos) / 1000 / float64(st.calls)
+		}
+		fmt.Fprintf(b, "cmdstat_%s:calls=%d,usec=%d,usec_per_call=%.2f,rejected_calls=%d,failed_calls=%d\r\n",
+			cmd.FullName, st.calls, st.nanos/1000, per, st.rejected, st.failed)
+	}
+}
+
+func (s *Server) infoErrorStats(b *strings.Builder) {
+	head(b, "Errorstats")
+	names := make([]string, 0, len(s.errorStats))
+	for n := range s.errorStats {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	for _, n := range names {
+		fmt.Fprintf(b, "errorstat_%s:count=%d\r\n", strings.Map(safeInfoChar, n), *s.errorStats[n])
+	}
+}
+
+// safeInfoChar keeps what a client made up from breaking INFO's line format.
+func safeInfoChar(r rune) rune {
+	switch r {
+	case '#', ':', '\n', '\r':
+		return '_'
+	}
+	return r
+}
+
+func (s *Server) infoLatencyStats(b *strings.Builder) {
+	head(b, "Latencystats")
+	if !s.V.LatencyTracking {
+		return
+	}
+	for id := range s.Table.Len() {
+		cmd := s.Table.ByID(id)
+		st := &s.cmdStats[cmd.ID]
+		if st.hist == nil {
+			continue
+		}
+		fmt.Fprintf(b, "latency_percentiles_usec_%s:", cmd.FullName)
+		for i, p := range s.V.LatencyPercentiles {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			fmt.Fprintf(b, "p%g=%.3f", p, float64(st.percentile(p))/1000)
+		}
+		b.WriteString("\r\n")
+	}
+}
+
+func (s *Server) infoCluster(b *strings.Builder) {
+	head(b, "Cluster")
+	line(b, "cluster_enabled", 0)
+}
+
+func (s *Server) infoKeyspace(b *strings.Builder) {
+	head(b, "Keyspace")
+	for i := 0; i < s.KS.Databases(); i++ {
+		db := s.KS.DB(i)
+		if db.Len() == 0 {
+			continue
+		}
+		fmt.Fprintf(b, "db%d:keys=%d,expires=%d,avg_ttl=%d\r\n", i, db.Len(), db.Expires(), db.AvgTTL())
+	}
+}
+
+func (s *Server) infoEventLoop(b *strings.Builder) {
+	lo := s.Host.Loop()
+	head(b, "Eventloop")
+	line(b, "eventloop_turns", lo.Turns)
+	line(b, "eventloop_longest_turn_usec", lo.LongestTurnNanos/1000)
+}

@@ -1,0 +1,185 @@
+package commands
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/raniellyferreira/redis-inmemory-replica/dict"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
+	"github.com/raniellyferreira/redis-inmemory-replica/rdb"
+)
+
+// Loader puts what an RDB holds into a keyspace: a whole snapshot during a full
+// synchronisation, on the goroutine that decodes and owns the new keyspace, or
+// one value for RESTORE, on the loop.
+//
+// A small collection that is within the limits becomes a record as it came, one
+// validated copy; everything else is built element by element. The methods
+// for each type stand beside its commands (load_hash.go, …).
+type Loader struct {
+	rdb.NopSink
+	// Keys counts the keys loaded.
+	Keys int64
+	// StreamDB is the database that was selected in the master's stream when the
+	// snapshot was taken.
+	StreamDB int
+
+	ks  *keyspace.Keyspace
+	db  *keyspace.DB
+	lim object.Limits
+
+	// The collection between Begin and End: its record, which no table refers
+	// to yet.
+	value object.Value
+	typ   rdb.Type
+	meta  rdb.Meta // of that collection; Key is a copy
+
+	// single is set for RESTORE: the value is kept in value, not put in a table.
+	single bool
+	got    bool
+}
+
+// NewLoader makes a loader into ks, which is empty. now (unix ms) is the clock
+// that accesses are stamped with.
+func NewLoader(ks *keyspace.Keyspace, lim object.Limits, now int64) *Loader {
+	ks.SetClock(now)
+	ks.Begin(now, keyspace.ExpiryIgnored)
+	return &Loader{ks: ks, db: ks.DB(0), lim: lim}
+}
+
+// Load decodes a whole RDB. An exhausted system is an error here, not the end
+// of the process: the old dataset stays in service.
+func (l *Loader) Load(d *rdb.Decoder) (err error) {
+	defer keyspace.CatchOutOfMemory(&err)
+	return d.Decode(l)
+}
+
+// Keyspace is what was loaded into.
+func (l *Loader) Keyspace() *keyspace.Keyspace { return l.ks }
+
+// Aux reads the fields that replication needs.
+func (l *Loader) Aux(key, value []byte) error {
+	if string(key) == "repl-stream-db" {
+		n, err := strconv.Atoi(string(value))
+		if err != nil || n < 0 || n >= l.ks.Databases() {
+			return fmt.Errorf("aux field repl-stream-db is %q: not a database of this server (databases %d)", value, l.ks.Databases())
+		}
+		l.StreamDB = n
+	}
+	return nil
+}
+
+// SelectDB switches the database.
+func (l *Loader) SelectDB(n int) error {
+	if n < 0 || n >= l.ks.Databases() {
+		return fmt.Errorf("the RDB uses database %d, but databases is set to %d", n, l.ks.Databases())
+	}
+	l.db = l.ks.DB(n)
+	return nil
+}
+
+// maxSizeHint bounds the table that is made ahead by a claim of the RDB; beyond
+// it the table grows as keys arrive.
+const maxSizeHint = 1 << 24
+
+// ResizeDB makes room ahead.
+func (l *Loader) ResizeDB(keys, expires uint64) error {
+	l.db.Expand(int(min(keys, maxSizeHint)))
+	return nil
+}
+
+// String stores a string key.
+func (l *Loader) String(m *rdb.Meta, v []byte) error {
+	if l.single {
+		return l.finish(m, l.ks.Arena().NewEntry(l.header(m, object.TypeString, object.EncodeString(v)), m.Key, v))
+	}
+	l.Keys++
+	return l.db.LoadString(m.Key, v, m.ExpireAt, m.Idle, m.Freq)
+}
+
+// header is the header of the record for a key.
+func (l *Loader) header(m *rdb.Meta, typ, enc byte) dict.Header {
+	when := m.ExpireAt
+	if when == -1 {
+		when = keyspace.NoExpire
+	}
+	return dict.Header{Type: typ, Encoding: enc, LRU: l.ks.LoadedLRU(m.Idle, m.Freq), ExpireAt: when}
+}
+
+// finish puts a complete record in its table.
+func (l *Loader) finish(m *rdb.Meta, r dict.Ref) error {
+	if l.single {
+		l.value, l.got = object.Value{A: l.ks.Arena(), Ref: r}, true
+		return nil
+	}
+	if l.db.Exists(m.Key) {
+		return fmt.Errorf("key %q is there twice", m.Key)
+	}
+	l.db.Adopt(r)
+	l.Keys++
+	return nil
+}
+
+// Packed stores a small collection, or builds a large one if it is beyond the
+// limits.
+func (l *Loader) Packed(m *rdb.Meta, p rdb.Packing, data []byte, n int) error {
+	switch m.Type {
+	case rdb.TypeHash:
+		return l.packedHash(m, p, data, n)
+	case rdb.TypeSet:
+		return l.packedSet(m, p, data, n)
+	case rdb.TypeZSet:
+		return l.packedZset(m, p, data, n)
+	case rdb.TypeList:
+		return l.packedList(m, p, data, n)
+	}
+	return unsupported(m)
+}
+
+// Begin starts a collection that arrives in parts.
+func (l *Loader) Begin(m *rdb.Meta, n uint64) error {
+	l.typ = m.Type
+	l.meta = *m
+	l.meta.Key = append([]byte(nil), m.Key...)
+	switch m.Type {
+	case rdb.TypeHash:
+		return l.beginHash(&l.meta, n)
+	case rdb.TypeSet:
+		return l.beginSet(&l.meta, n)
+	case rdb.TypeZSet:
+		return l.beginZset(&l.meta, n)
+	case rdb.TypeList:
+		return l.beginList(&l.meta, n)
+	case rdb.TypeStream:
+		return l.beginStream(&l.meta, n)
+	}
+	return unsupported(m)
+}
+
+// End completes the collection that Begin began.
+func (l *Loader) End() error {
+	switch l.typ {
+	case rdb.TypeHash:
+		return l.endHash()
+	case rdb.TypeSet:
+		return l.endSet()
+	case rdb.TypeZSet:
+		return l.endZset()
+	case rdb.TypeList:
+		return l.endList()
+	case rdb.TypeStream:
+		return l.endStream()
+	}
+	return nil
+}
+
+// Module refuses a module's value: its commands do not exist here, and what is
+// not held must not be dropped in silence.
+func (l *Loader) Module(m *rdb.Meta, name string, _ int) error {
+	return &rdb.UnsupportedError{Code: m.Code, Name: "module " + name}
+}
+
+func unsupported(m *rdb.Meta) error {
+	return &rdb.UnsupportedError{Code: m.Code, Name: m.Type.String()}
+}

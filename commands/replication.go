@@ -1,0 +1,187 @@
+package commands
+
+import (
+	"math"
+)
+
+// Commands about replication, and the identity of the data held.
+
+func roleCommand(c *Client) {
+	s := c.srv
+	if !s.Following() {
+		c.addReplyArrayLen(3)
+		c.addReplyBulkString("master")
+		c.addReplyLongLong(s.Repl.Offset)
+		c.addReplyArrayLen(0)
+		return
+	}
+	l := s.Host.Replication()
+	c.addReplyArrayLen(5)
+	c.addReplyBulkString("slave")
+	c.addReplyBulkString(l.Host)
+	c.addReplyLongLong(int64(l.Port))
+	c.addReplyBulkString(l.State)
+	offset := int64(-1)
+	if l.Up || s.Repl.Offset > 0 {
+		offset = s.Repl.Offset
+	}
+	c.addReplyLongLong(offset)
+}
+
+// replicaofCommand serves REPLICAOF and SLAVEOF.
+func replicaofCommand(c *Client) {
+	s := c.srv
+	if equalFold(c.args[1], "no") && equalFold(c.args[2], "one") {
+		if s.Following() {
+			s.Promote()
+			s.Host.Logf(LogNotice, "MASTER MODE enabled (user request from '%s')", s.describeClient(c))
+		}
+		c.addReplyOK()
+		return
+	}
+	if c.flags&flagReplicaConn != 0 {
+		c.addReplyError("Command is not valid when client is a replica.")
+		return
+	}
+	port, ok := c.rangeArg(2, 0, 65535, "Invalid master port")
+	if !ok {
+		return
+	}
+	host := c.arg(1)
+	if l := s.Host.Replication(); s.Following() && l.Host == host && int64(l.Port) == port {
+		s.Host.Logf(LogNotice, "REPLICAOF would result into synchronization with the master we are already connected with. No operation performed.")
+		c.addReplyStatus("OK Already connected to specified master")
+		return
+	}
+	s.Follow(host, int(port))
+	s.Host.Logf(LogNotice, "REPLICAOF %s:%d enabled (user request from '%s')", host, port, s.describeClient(c))
+	c.addReplyOK()
+}
+
+// Follow starts to follow a master. The data held stays served until the first
+// synchronisation is complete.
+func (s *Server) Follow(host string, port int) {
+	s.following = true
+	s.Host.ReplicaOf(host, port)
+	s.unblockForRole()
+}
+
+// Promote stops following: this server becomes a master that continues the
+// history of its data. Its own id is new, the old one stays valid for what
+// replicas of the old history have seen.
+func (s *Server) Promote() {
+	s.following = false
+	s.Loading = false
+	s.Host.ReplicaOf("", 0)
+	s.Repl.ID2 = s.Repl.ID
+	s.Repl.SecondOffset = s.Repl.Offset + 1
+	s.Repl.ID = hexID(s.Host.RandomBytes(20))
+}
+
+func replconfCommand(c *Client) {
+	if len(c.args)%2 == 0 {
+		c.addReplyErrorSyntax()
+		return
+	}
+	for j := 1; j < len(c.args); j += 2 {
+		switch opt := c.args[j]; {
+		case equalFold(opt, "listening-port"):
+			port, ok := c.longArg(j+1, "")
+			if !ok {
+				return
+			}
+			c.replicaPort = int(port)
+		case equalFold(opt, "ip-address"):
+			if len(c.args[j+1]) > 255 {
+				c.addReplyError("REPLCONF ip-address provided by replica instance is too long: " + itoa(int64(len(c.args[j+1]))) + " bytes")
+				return
+			}
+			c.replicaIP = c.arg(j + 1)
+		case equalFold(opt, "capa"):
+		case equalFold(opt, "rdb-only"), equalFold(opt, "rdb-filter-only"):
+		case equalFold(opt, "ack"):
+			return // from a replica: never answered
+		case equalFold(opt, "getack"):
+			if c.isMaster() {
+				c.srv.Host.AckNow()
+			}
+			return // answered by the link, not here
+		default:
+			c.addReplyError("Unrecognized REPLCONF option: " + string(opt))
+			return
+		}
+	}
+	c.addReplyOK()
+}
+
+// waitCommand: no replica of ours acknowledges writes yet, so the count is
+// that of the acknowledgements there are, after the wait the caller asked for.
+func waitCommand(c *Client) {
+	if c.srv.Following() {
+		c.addReplyError("WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to be writable (which is not the default) writes to replicas are just local and are not propagated.")
+		return
+	}
+	want, ok := c.longArg(1, "")
+	if !ok {
+		return
+	}
+	deadline, ok := c.timeoutArg(2, false)
+	if !ok {
+		return
+	}
+	if want <= 0 || c.flags&flagDenyBlocking != 0 {
+		c.addReplyLongLong(0)
+		return
+	}
+	if deadline == 0 {
+		deadline = math.MaxInt64
+	}
+	b := &blockedState{onTimeout: func(c *Client) { c.addReplyLongLong(0) }}
+	if deadline != math.MaxInt64 {
+		b.deadline = deadline
+	}
+	c.block(b)
+}
+
+func shutdownCommand(c *Client) {
+	var o ShutdownOptions
+	abort := false
+	for _, a := range c.args[1:] {
+		switch {
+		case equalFold(a, "nosave"):
+			o.NoSave = true
+		case equalFold(a, "save"):
+			o.Save = true
+		case equalFold(a, "now"):
+			o.Now = true
+		case equalFold(a, "force"):
+			o.Force = true
+		case equalFold(a, "abort"):
+			abort = true
+		default:
+			c.addReplyErrorSyntax()
+			return
+		}
+	}
+	if (abort && len(c.args) != 2) || (o.NoSave && o.Save) {
+		c.addReplyErrorSyntax()
+		return
+	}
+	if abort {
+		c.addReplyError("No shutdown in progress.")
+		return
+	}
+	if c.flags&flagDenyBlocking != 0 {
+		c.addReplyError("SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client")
+		return
+	}
+	s := c.srv
+	s.Host.Logf(LogWarning, "User requested shutdown...")
+	if err := s.Host.Shutdown(o); err != nil {
+		c.addReplyError("Errors trying to SHUTDOWN. Check logs.")
+		return
+	}
+	// Like redis-server, a successful shutdown is answered by the closed
+	// connection alone.
+	c.flags |= flagCloseAfter
+}

@@ -1,0 +1,409 @@
+package commands
+
+import (
+	"encoding/binary"
+	"strings"
+
+	"github.com/raniellyferreira/redis-inmemory-replica/dict"
+	"github.com/raniellyferreira/redis-inmemory-replica/expire"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
+	"github.com/raniellyferreira/redis-inmemory-replica/resp"
+)
+
+// LogLevel orders the server's log lines as Redis orders them.
+type LogLevel int
+
+// The four levels of redis.conf's loglevel.
+const (
+	LogDebug LogLevel = iota
+	LogVerbose
+	LogNotice
+	LogWarning
+)
+
+// Host is what the command layer asks of the program around it: the clocks,
+// the log, the process and the master link. The composition root implements
+// it; every method is called on the loop goroutine and must not block it,
+// except where the command itself is a wait (DEBUG SLEEP, SAVE).
+type Host interface {
+	// UnixMilli is the wall clock, Nanos a monotonic clock.
+	UnixMilli() int64
+	UnixMicro() int64
+	Nanos() int64
+	Logf(level LogLevel, format string, args ...any)
+	// ReplicaOf starts to follow a master; an empty host stops following and
+	// makes the server writable.
+	ReplicaOf(host string, port int)
+	// Shutdown ends the process once the replies of this turn are out.
+	Shutdown(opts ShutdownOptions) error
+	// Sleep blocks the loop for a number of nanoseconds (DEBUG SLEEP).
+	Sleep(nanos int64)
+	// Process reports what INFO says of the process.
+	Process() ProcessInfo
+	// Replication reports the state of the link to the master.
+	Replication() LinkInfo
+	// Loop reports the event loop's own figures.
+	Loop() LoopInfo
+	// AckNow asks the link to send REPLCONF ACK at once.
+	AckNow()
+	// ReleaseLater returns memory that nothing refers to any more to the system,
+	// away from the loop.
+	ReleaseLater(release func())
+	// RandomBytes returns n bytes of the system's random source.
+	RandomBytes(n int) []byte
+	// After runs fn on the loop once d nanoseconds have passed.
+	After(d int64, fn func())
+	// Resume goes on with the input that a client's connection held back; Answer
+	// lets a client that is not being served write replies first.
+	Resume(c *Client)
+	Answer(c *Client, fn func())
+	// Attempt lets a client that is not being served write a reply; if fn returns
+	// true the client goes on with its input.
+	Attempt(c *Client, fn func() bool)
+	// DropLink ends the present connection to the master.
+	DropLink()
+	// ResetLoopStats forgets the longest turn.
+	ResetLoopStats()
+}
+
+// ShutdownOptions are the arguments of SHUTDOWN.
+type ShutdownOptions struct {
+	NoSave, Save, Now, Force bool
+}
+
+// ProcessInfo is the part of INFO that only the process knows.
+type ProcessInfo struct {
+	PID                        int
+	RSS                        int64 // bytes resident
+	PeakRSS                    int64
+	TotalSystemMemory          int64
+	UserCPU, SysCPU            float64 // seconds, whole process
+	UserCPUMain, SysCPUMain    float64 // seconds, the loop's thread
+	UserCPUChild, SysCPUChild  float64
+	OS                         string
+	ArchBits                   int
+	Executable, ConfigFile     string
+	GoHeapInUse, GoHeapSys     int64
+	GoGCPauseTotalNanos        int64
+	GoNumGC                    int64
+	GoRoutines                 int
+	TCPPort                    int
+	IOThreads                  int
+	RunID                      string
+	Version                    string
+	ListenerCount, OpenFDLimit int
+	StartedAt                  int64 // unix ms
+}
+
+// LoopInfo is what the event loop measures of itself.
+type LoopInfo struct {
+	Turns            int64
+	LongestTurnNanos int64 // since the last CONFIG RESETSTAT
+	Connections      int64 // accepted since start
+	Rejected         int64
+	NetInput         int64 // bytes
+	NetOutput        int64
+	Reads, Writes    int64
+}
+
+// LinkInfo is the state of the link to the master, as INFO replication and
+// ROLE report it. Zero when the server follows nobody.
+type LinkInfo struct {
+	Configured       bool
+	Host             string
+	Port             int
+	State            string // connect, connecting, handshake, sync, connected
+	Up               bool
+	SyncInProgress   bool
+	LastIOSeconds    int64 // -1 unknown
+	DownSinceSeconds int64 // -1 never up
+	SyncTotalBytes   int64 // 0 unknown size
+	SyncReadBytes    int64
+	SyncLastIOSec    int64
+	SyncStartMilli   int64
+	ReadOffset       int64
+	LastError        string
+	FullSyncs        int64
+	PartialSyncs     int64
+	Reconnects       int64
+	LoadedKeys       int64
+}
+
+// Stats are the counters of INFO stats that commands maintain.
+type Stats struct {
+	Commands        int64
+	ErrorReplies    int64
+	KeyspaceHits    int64
+	KeyspaceMisses  int64
+	ExpiredKeys     int64
+	ExpiredStale    float64
+	ExpireCycleTime int64 // us
+	TimeCapReached  int64
+	EvictedKeys     int64
+	ApplyErrors     int64
+	Protocol        int64 // protocol errors: unexpected_error_replies and kin
+	RejectedConns   int64
+	SyncFull        int64
+	SyncPartialOK   int64
+	SyncPartialErr  int64
+	AppliedCommands int64
+	netInput        int64
+}
+
+// Server is the command layer: the table, the clients, the keyspace and the
+// state that commands share. It belongs to the loop goroutine.
+type Server struct {
+	Host  Host
+	Conf  *config.Registry
+	V     *config.Values
+	KS    *keyspace.Keyspace
+	Table *Table
+	Stats Stats
+	// Repl is the replication identity and offset of the data held.
+	Repl ReplID
+
+	now      int64 // unix ms, logical time of the command in execution
+	monoNow  int64 // ns, monotonic, read once a command
+	dirty    int64 // changes since the last save
+	current  *Client
+	clients  clientList
+	byID     map[uint64]*Client
+	cmdStats []cmdStat
+
+	errorStats  map[string]*int64
+	defaultUser *User
+
+	// Loading is true from the start of the first synchronisation until its
+	// data is in place: there is nothing yet that could be served.
+	Loading bool
+
+	watchedKeys map[watchID][]*watchedKey
+	// blockedOn are the clients that wait for a key, in order; readyKeys the keys
+	// that changed and have not been served.
+	blockedOn      map[watchID][]*Client
+	blockedCount   int
+	readyKeys      []watchID
+	servingBlocked bool
+	lim            object.Limits
+	paused         pauseState
+	ops            opsSampler
+	lastSave       int64 // unix seconds
+	cron           cronState
+	activeExpire   bool
+	scratch        []byte
+	following      bool
+	rand           func() uint64
+	notifyFlags    int
+	// peakMemory and startupMemory are INFO's, bytes.
+	peakMemory, startupMemory int64
+}
+
+// ReplID is the identity of the replication history that the data belongs to.
+type ReplID struct {
+	ID           string // 40 hex digits
+	ID2          string
+	Offset       int64 // bytes of the stream applied
+	SecondOffset int64 // first offset that ID2 does not cover; -1 none
+}
+
+// ZeroReplID is what INFO shows where no second id is known.
+const ZeroReplID = "0000000000000000000000000000000000000000"
+
+// New builds the command layer over a configuration and an empty keyspace.
+func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, error) {
+	s := &Server{
+		Host: host, Conf: conf, V: conf.Values, KS: ks,
+		byID:         make(map[uint64]*Client),
+		errorStats:   make(map[string]*int64),
+		watchedKeys:  make(map[watchID][]*watchedKey),
+		blockedOn:    make(map[watchID][]*Client),
+		lim:          LimitsOf(conf.Values),
+		activeExpire: true,
+	}
+	renames := make([]Rename, 0, len(conf.Values.RenamedCommands))
+	for _, r := range conf.Values.RenamedCommands {
+		renames = append(renames, Rename{From: r.From, To: r.To})
+	}
+	t, err := NewTable(renames...)
+	if err != nil {
+		return nil, err
+	}
+	s.Table = t
+	s.cmdStats = make([]cmdStat, t.Len())
+	s.defaultUser = newDefaultUser()
+	s.Repl = ReplID{ID: hexID(host.RandomBytes(20)), ID2: ZeroReplID, SecondOffset: -1}
+	s.now = host.UnixMilli()
+	s.monoNow = host.Nanos()
+	s.lastSave = s.now / 1000
+	s.rand = newRand(host.RandomBytes(8))
+	s.cron.cycle = expire.NewCycle(expireProfile(s.V), host.Nanos)
+	s.hookKeyspace(ks)
+	return s, nil
+}
+
+// hookKeyspace lets a keyspace report its changes to this server.
+func (s *Server) hookKeyspace(ks *keyspace.Keyspace) {
+	ks.OnExpired = s.keyExpired
+	ks.OnRetire = func(a *dict.Arena) { s.Host.ReleaseLater(a.Release) }
+	ks.SetLFU(s.lfuPolicy(), s.V.LFULogFactor, s.V.LFUDecayTime)
+}
+
+// Now is the logical time of the command in execution, unix milliseconds.
+func (s *Server) Now() int64 { return s.now }
+
+// NewClient registers a connection.
+func (s *Server) NewClient(conn Conn) *Client {
+	c := &Client{
+		srv: s, conn: conn, proto: 2, id: conn.ID(),
+		db: s.KS.DB(0), reader: resp.NewReader(),
+		createdAt: s.now, lastUsed: s.now, user: s.defaultUser,
+	}
+	c.authed = s.defaultUser.nopass(s.V)
+	c.applyReaderLimits()
+	s.clients.add(c)
+	s.byID[c.id] = c
+	return c
+}
+
+// applyReaderLimits sets the parser's limits to those of the client's state:
+// an unauthenticated peer may claim far less.
+func (c *Client) applyReaderLimits() {
+	c.reader.MaxBulk = c.srv.V.ProtoMaxBulkLen
+	c.reader.QueryBufferLimit = int(c.srv.V.QueryBufferLimit)
+	c.reader.Authenticated = c.authed
+}
+
+// NewInternalClient makes a client without a connection: the master's stream,
+// a script, the embedding program.
+func (s *Server) NewInternalClient() *Client {
+	return &Client{
+		srv: s, proto: 2, db: s.KS.DB(0), authed: true, user: s.defaultUser,
+		flags: flagInternal, createdAt: s.now, lastUsed: s.now,
+	}
+}
+
+// NewMasterClient makes the client that applies the master's stream, starting
+// in database db.
+func (s *Server) NewMasterClient(db int) *Client {
+	c := s.NewInternalClient()
+	c.flags |= flagMaster
+	if !c.selectDB(db) {
+		c.selectDB(0)
+	}
+	return c
+}
+
+// ConfigChanged applies directives that CONFIG SET changed.
+func (s *Server) ConfigChanged() {
+	for c := s.clients.head; c != nil; c = c.next {
+		c.applyReaderLimits()
+	}
+	s.notifyFlags = int(s.V.NotifyKeyspaceEvents)
+	s.KS.SetLFU(s.lfuPolicy(), s.V.LFULogFactor, s.V.LFUDecayTime)
+	s.cron.cycle.Profile = expireProfile(s.V)
+	s.lim = LimitsOf(s.V)
+}
+
+// Admit decides whether a new connection may talk to the server. A non-empty
+// answer is the refusal to send before it is closed.
+func (s *Server) Admit(conn Conn) string {
+	if s.clients.n >= s.V.MaxClients {
+		s.Stats.RejectedConns++
+		return "-ERR max number of clients reached\r\n"
+	}
+	if s.V.ProtectedMode && s.V.RequirePass == "" && !isLocal(conn) {
+		s.Stats.RejectedConns++
+		return "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.\r\n"
+	}
+	return ""
+}
+
+// isLocal tells whether a connection came by the unix socket or the loopback
+// interface.
+func isLocal(conn Conn) bool {
+	if conn == nil || conn.IsUnix() {
+		return true
+	}
+	a := conn.RemoteAddr()
+	return strings.HasPrefix(a, "127.") || strings.HasPrefix(a, "[::1]:")
+}
+
+// RemoveClient forgets a connection that is closed.
+func (s *Server) RemoveClient(c *Client) {
+	if c.flags&flagClosed != 0 {
+		return
+	}
+	c.flags |= flagClosed
+	c.unwatchAll()
+	c.forgetBlocked()
+	c.multi = nil
+	s.clients.remove(c)
+	delete(s.byID, c.id)
+	c.out = nil
+}
+
+// SwapKeyspace puts a newly synchronised dataset in place of the old one, in
+// one step. Watching clients are told, since every key may have changed; each
+// client keeps the number of its database. The old keyspace is released away
+// from the loop.
+func (s *Server) SwapKeyspace(ks *keyspace.Keyspace) {
+	old := s.KS
+	s.hookKeyspace(ks)
+	s.touchAllWatched()
+	s.KS = ks
+	for c := s.clients.head; c != nil; c = c.next {
+		c.db = ks.DB(c.db.ID)
+	}
+	if s.current != nil && s.current.flags&flagInternal != 0 {
+		s.current.db = ks.DB(s.current.db.ID)
+	}
+	ks.InheritStats(old)
+	old.OnExpired, old.OnRetire = nil, nil
+	s.Host.ReleaseLater(old.Release)
+}
+
+// clientList is the list of connected clients in the order of their arrival.
+type clientList struct {
+	head, tail *Client
+	n          int
+}
+
+func (l *clientList) add(c *Client) {
+	c.prev = l.tail
+	if l.tail != nil {
+		l.tail.next = c
+	} else {
+		l.head = c
+	}
+	l.tail = c
+	l.n++
+}
+
+func (l *clientList) remove(c *Client) {
+	if c.prev != nil {
+		c.prev.next = c.next
+	} else {
+		l.head = c.next
+	}
+	if c.next != nil {
+		c.next.prev = c.prev
+	} else {
+		l.tail = c.prev
+	}
+	c.prev, c.next = nil, nil
+	l.n--
+}
+
+// newRand is a small fast generator (xorshift64*) for choices that need no
+// secrecy: a random key, a sample.
+func newRand(seed []byte) func() uint64 {
+	x := binary.LittleEndian.Uint64(seed) | 1
+	return func() uint64 {
+		x ^= x >> 12
+		x ^= x << 25
+		x ^= x >> 27
+		return x * 2685821657736338717
+	}
+}

@@ -1,0 +1,171 @@
+package commands
+
+// scriptingCommands are the commands about scripts and functions.
+func scriptingCommands() []*Command {
+	return inGroup(GroupScripting, []*Command{
+		{
+			Name: "eval", Since: "2.6.0", Complexity: "Depends on the script",
+			Summary: "Runs a script.",
+			Arity:   -3, Flags: CmdNoScript | CmdStale | CmdSkipMonitor | CmdNoMandatoryKeys | CmdMayReplicate, ACL: CatScripting,
+			KeySpecs: []KeySpec{keysCounted(2, KeyRW|KeyAccess|KeyUpdate).note("the script decides; it may change all of them")},
+			GetKeys:  countedKeys(0, 2),
+			Args:     args("script numkeys:int [key#0...] [arg...]"),
+		},
+		{
+			Name: "eval_ro", Since: "7.0.0", Complexity: "Depends on the script",
+			Summary: "Runs a script that only reads.",
+			Arity:   -3, Flags: CmdReadonly | CmdNoScript | CmdStale | CmdSkipMonitor | CmdNoMandatoryKeys, ACL: CatScripting,
+			KeySpecs: []KeySpec{keysCounted(2, KeyRO|KeyAccess).note("the script decides; it may read all of them")},
+			GetKeys:  countedKeys(0, 2),
+			Args:     args("script numkeys:int [key#0...] [arg...]"),
+		},
+		{
+			Name: "evalsha", Since: "2.6.0", Complexity: "Depends on the script",
+			Summary: "Runs a script by its digest.",
+			Arity:   -3, Flags: CmdNoScript | CmdStale | CmdSkipMonitor | CmdNoMandatoryKeys | CmdMayReplicate, ACL: CatScripting,
+			KeySpecs: []KeySpec{keysCounted(2, KeyRW|KeyAccess|KeyUpdate)},
+			GetKeys:  countedKeys(0, 2),
+			Args:     args("sha1 numkeys:int [key#0...] [arg...]"),
+		},
+		{
+			Name: "evalsha_ro", Since: "7.0.0", Complexity: "Depends on the script",
+			Summary: "Runs a script by its digest; it may only read.",
+			Arity:   -3, Flags: CmdReadonly | CmdNoScript | CmdStale | CmdSkipMonitor | CmdNoMandatoryKeys, ACL: CatScripting,
+			KeySpecs: []KeySpec{keysCounted(2, KeyRO|KeyAccess)},
+			GetKeys:  countedKeys(0, 2),
+			Args:     args("sha1 numkeys:int [key#0...] [arg...]"),
+		},
+		{
+			Name: "fcall", Since: "7.0.0", Complexity: "Depends on the function",
+			Summary: "Calls a function.",
+			Arity:   -3, Flags: CmdNoScript | CmdStale | CmdSkipMonitor | CmdNoMandatoryKeys | CmdMayReplicate, ACL: CatScripting,
+			KeySpecs: []KeySpec{keysCounted(2, KeyRW|KeyAccess|KeyUpdate).note("the script decides; it may change all of them")},
+			GetKeys:  countedKeys(0, 2),
+			Args:     args("function numkeys:int [key#0...] [arg...]"),
+		},
+		{
+			Name: "fcall_ro", Since: "7.0.0", Complexity: "Depends on the function",
+			Summary: "Calls a function that only reads.",
+			Arity:   -3, Flags: CmdReadonly | CmdNoScript | CmdStale | CmdSkipMonitor | CmdNoMandatoryKeys, ACL: CatScripting,
+			KeySpecs: []KeySpec{keysCounted(2, KeyRO|KeyAccess).note("the script decides; it may read all of them")},
+			GetKeys:  countedKeys(0, 2),
+			Args:     args("function numkeys:int [key#0...] [arg...]"),
+		},
+		{
+			Name: "function", Since: "7.0.0", Complexity: "Depends on the subcommand",
+			Summary: "Groups the commands about functions.",
+			Arity:   -2,
+			Subcommands: []*Command{
+				{
+					Name: "delete", Since: "7.0.0", Complexity: "O(1)",
+					Summary: "Deletes a library with its functions.",
+					Arity:   3, Flags: CmdWrite | CmdNoScript, ACL: CatScripting,
+					Args: args("library-name"),
+					Tips: []string{"request_policy:all_shards", "response_policy:all_succeeded"},
+				},
+				{
+					Name: "dump", Since: "7.0.0", Complexity: "O(N), N being the number of functions",
+					Summary: "Returns all libraries in serialized form.",
+					Arity:   2, Flags: CmdNoScript, ACL: CatScripting,
+				},
+				{
+					Name: "flush", Since: "7.0.0", Complexity: "O(N), N being the number of functions",
+					Summary: "Deletes all libraries.",
+					Arity:   -2, Flags: CmdWrite | CmdNoScript, ACL: CatScripting,
+					Args: args("[async<ASYNC | SYNC>]"),
+					Tips: []string{"request_policy:all_shards", "response_policy:all_succeeded"},
+				},
+				{
+					Name: "help", Since: "7.0.0", Complexity: "O(1)",
+					Summary: "Explains the subcommands.",
+					Arity:   2, Flags: CmdLoading | CmdStale, ACL: CatScripting,
+				},
+				{
+					Name: "kill", Since: "7.0.0", Complexity: "O(1)",
+					Summary: "Ends the function that is running.",
+					Arity:   2, Flags: CmdNoScript | CmdAllowBusy, ACL: CatScripting,
+					Tips: []string{"request_policy:all_shards", "response_policy:one_succeeded"},
+				},
+				{
+					Name: "list", Since: "7.0.0", Complexity: "O(N), N being the number of functions",
+					Summary: "Lists the libraries and their functions.",
+					Arity:   -2, Flags: CmdNoScript, ACL: CatScripting,
+					Args: args("[LIBRARYNAME library-name-pattern] [WITHCODE]"),
+					Tips: []string{"nondeterministic_output_order"},
+				},
+				{
+					Name: "load", Since: "7.0.0", Complexity: "O(1), without the compilation",
+					Summary: "Creates a library.",
+					Arity:   -3, Flags: CmdWrite | CmdDenyOOM | CmdNoScript, ACL: CatScripting,
+					Args: args("[REPLACE] function-code"),
+					Tips: []string{"request_policy:all_shards", "response_policy:all_succeeded"},
+				},
+				{
+					Name: "restore", Since: "7.0.0", Complexity: "O(N), N being the number of functions",
+					Summary: "Creates the libraries of a serialized form.",
+					Arity:   -3, Flags: CmdWrite | CmdDenyOOM | CmdNoScript, ACL: CatScripting,
+					Args: args("serialized-value [policy<FLUSH | APPEND | REPLACE>]"),
+					Tips: []string{"request_policy:all_shards", "response_policy:all_succeeded"},
+				},
+				{
+					Name: "stats", Since: "7.0.0", Complexity: "O(1)",
+					Summary: "Shows the running function and the engines.",
+					Arity:   2, Flags: CmdNoScript | CmdAllowBusy, ACL: CatScripting,
+					Tips: []string{"nondeterministic_output", "request_policy:all_shards", "response_policy:special"},
+				},
+			},
+		},
+		{
+			Name: "script", Since: "2.6.0", Complexity: "Depends on the subcommand",
+			Summary: "Groups the commands about scripts.",
+			Arity:   -2,
+			Subcommands: []*Command{
+				{
+					Name: "debug", Since: "3.2.0", Complexity: "O(1)",
+					Summary: "Sets the debugging mode of this connection's scripts.",
+					Arity:   3, Flags: CmdNoScript, ACL: CatScripting,
+					Args: args("mode<YES | SYNC | NO>"),
+				},
+				{
+					Name: "exists", Since: "2.6.0", Complexity: "O(N), N being the number of digests",
+					Summary: "Tells which scripts are cached.",
+					Arity:   -3, Flags: CmdNoScript, ACL: CatScripting,
+					Args: args("sha1..."),
+					Tips: []string{"request_policy:all_shards", "response_policy:agg_logical_and"},
+				},
+				{
+					Name: "flush", Since: "2.6.0", Complexity: "O(N), N being the number of scripts",
+					Summary: "Empties the script cache.",
+					Arity:   -2, Flags: CmdNoScript, ACL: CatScripting,
+					Args:    args("[async<ASYNC | SYNC>@6.2.0]"),
+					Tips:    []string{"request_policy:all_nodes", "response_policy:all_succeeded"},
+					History: []Change{{"6.2.0", "The ASYNC and SYNC modes."}},
+				},
+				{
+					Name: "help", Since: "5.0.0", Complexity: "O(1)",
+					Summary: "Explains the subcommands.",
+					Arity:   2, Flags: CmdLoading | CmdStale, ACL: CatScripting,
+				},
+				{
+					Name: "kill", Since: "2.6.0", Complexity: "O(1)",
+					Summary: "Ends the script that is running.",
+					Arity:   2, Flags: CmdNoScript | CmdAllowBusy, ACL: CatScripting,
+					Tips: []string{"request_policy:all_shards", "response_policy:one_succeeded"},
+				},
+				{
+					Name: "load", Since: "2.6.0", Complexity: "O(N), N being the length of the script",
+					Summary: "Caches a script.",
+					Arity:   3, Flags: CmdNoScript | CmdStale, ACL: CatScripting,
+					Args: args("script"),
+					Tips: []string{"request_policy:all_nodes", "response_policy:all_succeeded"},
+				},
+				{
+					Name: "show", Since: "8.0.0", Complexity: "O(1)",
+					Summary: "Returns a cached script by its digest.",
+					Arity:   3, Flags: CmdNoScript, ACL: CatScripting,
+					Args: args("sha1"),
+				},
+			},
+		},
+	})
+}

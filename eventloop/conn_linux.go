@@ -1,0 +1,70 @@
+//go:build !plainevio
+
+package eventloop
+
+import (
+	"net/netip"
+	"syscall"
+	"time"
+)
+
+// Fd returns the descriptor, which stays the loop's: never close it.
+func (c *Conn) Fd() int { return int(c.fd) }
+
+// RemoteAddr returns the peer's address in Redis's notation: "127.0.0.1:1234", "[::1]:1234", and the
+// socket's own path with port 0, "/path/sock:0", for a unix socket.
+func (c *Conn) RemoteAddr() string {
+	switch {
+	case c.flags&flagUnix != 0:
+		return c.unixAddr()
+	case c.flags&flagV6 != 0:
+		return formatHostPort(netip.AddrFrom16(c.ip).String(), int(c.port))
+	}
+	return formatHostPort(netip.AddrFrom4([4]byte(c.ip[:4])).String(), int(c.port))
+}
+
+// LocalAddr returns the address that the peer connected to, in the same notation. It asks the system.
+func (c *Conn) LocalAddr() string {
+	if c.flags&flagUnix != 0 {
+		return c.unixAddr()
+	}
+	if c.flags&flagClosed != 0 {
+		return "?:0"
+	}
+	sa, err := syscall.Getsockname(int(c.fd))
+	if err != nil {
+		return "?:0"
+	}
+	switch sa := sa.(type) {
+	case *syscall.SockaddrInet4:
+		return formatHostPort(netip.AddrFrom4(sa.Addr).String(), sa.Port)
+	case *syscall.SockaddrInet6:
+		return formatHostPort(netip.AddrFrom16(sa.Addr).String(), sa.Port)
+	}
+	return "?:0"
+}
+
+func (c *Conn) unixAddr() string {
+	return c.loop.addrs[c.lnidx].String() + ":0"
+}
+
+// SetKeepAlive has the idle connection probed after d (3 probes, a third of d apart); 0 turns
+// probing off. Accepted connections start with Config.TCPKeepAlive. Unix sockets have none.
+func (c *Conn) SetKeepAlive(d time.Duration) error {
+	if c.IsUnix() || c.IsClosed() {
+		return nil
+	}
+	return setKeepAlive(int(c.fd), d)
+}
+
+// SetNoDelay turns Nagle's algorithm off, as it is from the start, or on.
+func (c *Conn) SetNoDelay(on bool) error {
+	if c.IsUnix() || c.IsClosed() {
+		return nil
+	}
+	v := 0
+	if on {
+		v = 1
+	}
+	return syscall.SetsockoptInt(int(c.fd), syscall.IPPROTO_TCP, syscall.TCP_NODELAY, v)
+}

@@ -1,0 +1,238 @@
+package keyspace
+
+import (
+	"fmt"
+
+	"github.com/raniellyferreira/redis-inmemory-replica/dict"
+	"github.com/raniellyferreira/redis-inmemory-replica/expire"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
+)
+
+// Work that grows with the data is cut into slices here, so that no turn of the
+// loop takes longer than its budget: rehashing, freeing what was flushed,
+// compaction.
+
+// lazyTable is a table that was detached from its database and is being freed.
+type lazyTable struct {
+	table dict.Table
+	index *expire.Index
+}
+
+// FlushDB empties a database and returns how many keys it had. The memory comes
+// back in slices (Maintain), or at once where no other database uses the arena.
+func (ks *Keyspace) FlushDB(db *DB) int {
+	n := db.Len()
+	if n == 0 {
+		return 0
+	}
+	if ks.Keys() == n {
+		ks.renew()
+		return n
+	}
+	ks.pending = append(ks.pending, lazyTable{db.table, db.expires})
+	db.reset()
+	return n
+}
+
+// FlushAll empties all databases and returns how many keys they had.
+func (ks *Keyspace) FlushAll() int {
+	n := ks.Keys()
+	if n > 0 {
+		ks.renew()
+	}
+	return n
+}
+
+// renewFrom is the size of an arena, bytes, above which emptying the keyspace
+// replaces the arena instead of freeing record by record.
+const renewFrom = 1 << 20
+
+// renew empties everything. A large arena is replaced by a new one and given to
+// OnRetire's goroutine to be returned to the system; a small one is cleared.
+func (ks *Keyspace) renew() {
+	if ks.a.Used() >= renewFrom && ks.OnRetire != nil {
+		if a, err := dict.NewArena(ks.a.Seed()); err == nil {
+			ks.OnRetire(ks.a)
+			ks.a = a
+			ks.pending, ks.lazyValues = nil, nil
+			for _, db := range ks.dbs {
+				db.reset()
+			}
+			ks.compact = compactState{}
+			return
+		}
+	}
+	for _, db := range ks.dbs {
+		if db.Len() == 0 {
+			continue
+		}
+		ks.pending = append(ks.pending, lazyTable{db.table, db.expires})
+		db.reset()
+	}
+	ks.freeSlice(lazyBuckets)
+}
+
+// lazyBuckets is how many buckets of a flushed table are freed between two
+// looks at the clock: some hundred records.
+const lazyBuckets = 64
+
+// freeSlice frees a part of what was flushed; false when nothing is left.
+func (ks *Keyspace) freeSlice(buckets int) bool {
+	if n := len(ks.lazyValues); n > 0 {
+		v := object.Value{A: ks.a, Ref: ks.lazyValues[n-1]}
+		if !v.FreeStep(buckets * 4) {
+			ks.lazyValues = ks.lazyValues[:n-1]
+			ks.freed++
+		}
+		return true
+	}
+	if len(ks.pending) == 0 {
+		return false
+	}
+	p := &ks.pending[0]
+	p.index.Clear()
+	if !p.table.ClearStep(ks.a, buckets, func(r dict.Ref) {
+		if v := (object.Value{A: ks.a, Ref: r}); v.IsPlain() {
+			ks.a.Free(r)
+			ks.freed++
+		} else {
+			ks.lazyValues = append(ks.lazyValues, r)
+		}
+	}) {
+		ks.pending = ks.pending[1:]
+	}
+	return len(ks.pending) > 0
+}
+
+// LazyPending is the number of keys that were flushed and are not freed yet.
+func (ks *Keyspace) LazyPending() int {
+	n := len(ks.lazyValues)
+	for i := range ks.pending {
+		n += ks.pending[i].table.Len()
+	}
+	return n
+}
+
+// LazyFreed is the number of keys freed in slices so far.
+func (ks *Keyspace) LazyFreed() int64 { return ks.freed }
+
+// compactState is a pass of compaction under way.
+type compactState struct {
+	running bool
+	db      int
+	cursor  uint64
+}
+
+// Maintain does a slice of the slow work: at most budget nanoseconds by the
+// clock nanos, a little more for the last step.
+func (ks *Keyspace) Maintain(nanos func() int64, budget int64) {
+	end := nanos() + budget
+	for ks.freeSlice(lazyBuckets) {
+		if nanos() > end {
+			return
+		}
+	}
+	for _, db := range ks.dbs {
+		for db.table.RehashStep(ks.a, 64) {
+			if nanos() > end {
+				return
+			}
+		}
+	}
+	for ks.a.ReleaseStep(64) {
+		if nanos() > end {
+			return
+		}
+	}
+}
+
+// Compacting tells whether a pass of compaction is under way.
+func (ks *Keyspace) Compacting() bool { return ks.compact.running }
+
+// Moved is the number of records that compaction has moved.
+func (ks *Keyspace) Moved() int64 { return ks.moved }
+
+// Purge returns the memory that holds nothing to the system.
+func (ks *Keyspace) Purge() { ks.a.Trim() }
+
+// Memory is where the bytes of a keyspace are.
+type Memory struct {
+	Live      int64 // blocks in use, by their size
+	Records   int64 // of those, records of keys
+	Tables    int64 // of those, hash tables
+	Expires   int64 // of those, indexes of expiries
+	Slabs     int64 // memory set aside for blocks
+	Committed int64 // memory taken from the system
+}
+
+// Memory measures.
+func (ks *Keyspace) Memory() Memory {
+	st := ks.a.Stats()
+	m := Memory{Live: st.Live, Slabs: st.Slabs, Committed: st.Committed}
+	for _, db := range ks.dbs {
+		m.Tables += db.TableMemory()
+		m.Expires += db.ExpiresMemory()
+	}
+	m.Records = max(m.Live-m.Tables-m.Expires, 0)
+	return m
+}
+
+// UsedMemory is the bytes of all blocks in use.
+func (ks *Keyspace) UsedMemory() int64 { return ks.a.Used() }
+
+// TableMemory is the bytes of the hash table.
+func (db *DB) TableMemory() int64 { return int64(db.table.Bytes()) }
+
+// ExpiresMemory is the bytes of the index of expiries.
+func (db *DB) ExpiresMemory() int64 { return int64(db.expires.Bytes()) }
+
+// MemoryUsage is what a key costs: its block, its slot in the table and its
+// place in the index of expiries, bytes.
+func (db *DB) MemoryUsage(e Entry, samples int) int64 {
+	n := e.Value().Memory(samples) + slotBytes
+	if e.rec.HasExpire() {
+		n += expireWord
+	}
+	return n
+}
+
+// slotBytes is a key's share of a table filled to about two thirds.
+const slotBytes = 9
+
+// expireWord is a key's place in the index of expiries.
+const expireWord = 8
+
+// TableReport describes the hash table of a database in words.
+func (db *DB) TableReport() string {
+	return fmt.Sprintf("[Dictionary HT]\n%+v\n[Expires index]\nentries: %d\nbytes: %d\n", db.table.Stats(), db.expires.Len(), db.expires.Bytes())
+}
+
+// InheritStats takes over the counters of the keyspace that this one replaces.
+func (ks *Keyspace) InheritStats(old *Keyspace) {
+	ks.freed, ks.moved = old.freed, old.moved
+	ks.lru, ks.lfu = old.lru, old.lfu
+}
+
+// ActiveExpire is a slice of the active expiry cycle: it reclaims keys that
+// expired before due (unix ms), for at most budget nanoseconds, and reports
+// each to OnExpired. Begin was called with a rule that lets keys be deleted.
+func (ks *Keyspace) ActiveExpire(c *expire.Cycle, due, budget int64) expire.Result {
+	return c.Run((*expireTarget)(ks), due, budget)
+}
+
+// ActiveExpireFast is the short cycle that may run in every turn of the loop.
+func (ks *Keyspace) ActiveExpireFast(c *expire.Cycle, due int64) expire.Result {
+	return c.RunFast((*expireTarget)(ks), due)
+}
+
+// expireTarget shows the keyspace to the cycle.
+type expireTarget Keyspace
+
+func (t *expireTarget) Databases() int { return len(t.dbs) }
+
+func (t *expireTarget) Index(i int) *expire.Index { return t.dbs[i].expires }
+
+func (t *expireTarget) Expire(i int, r dict.Ref, _ int64) bool {
+	t.dbs[i].reclaim(t.a.Entry(r).Key())
+	return true
+}

@@ -1,0 +1,50 @@
+// Command redis-inmemory-replica is a Redis replica server: it follows a master,
+// holds its data in memory and serves it. It is started like redis-server:
+//
+//	redis-inmemory-replica [FILE.conf] [--directive value ...]
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
+	"github.com/raniellyferreira/redis-inmemory-replica/redisreplica"
+)
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	conf := config.New()
+	switch err := conf.LoadArgs(args, config.ProcessEnvironment()); {
+	case errors.Is(err, config.ErrHelp):
+		fmt.Print(config.Usage("redis-inmemory-replica"))
+		return 0
+	case errors.Is(err, config.ErrVersion):
+		fmt.Println(config.Version("redis-inmemory-replica", redisreplica.Version, ""))
+		return 0
+	case err != nil:
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	r, err := redisreplica.Open(conf)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	sig := make(chan os.Signal, 2)
+	signal.Notify(sig, syscall.SIGTERM, syscall.SIGINT)
+	go func() {
+		for s := range sig {
+			r.Signal(s.String())
+		}
+	}()
+	if err := r.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,98 @@
+package redisreplica
+
+import (
+	"time"
+
+	"github.com/raniellyferreira/redis-inmemory-replica/commands"
+	"github.com/raniellyferreira/redis-inmemory-replica/eventloop"
+)
+
+// handler receives the event loop's callbacks: it is the Replica under another
+// name, so that these methods are not part of the library's surface.
+type handler Replica
+
+// conn gives the command layer's view of a connection.
+type conn struct {
+	*eventloop.Conn
+	client *commands.Client
+	// softSince is the unix time in ms since which the pending output has been
+	// above the soft limit, 0 when it is not.
+	softSince int64
+}
+
+// Push appends to the output of a connection that is not being served.
+func (c *conn) Push(p []byte) {
+	if c.IsClosed() {
+		return
+	}
+	c.Out = append(c.Out, p...)
+	c.MarkDirty()
+}
+
+func (h *handler) Opened(ec *eventloop.Conn) {
+	c := &conn{Conn: ec}
+	ec.Ctx = c
+	if denial := h.srv.Admit(c); denial != "" {
+		ec.Out = append(ec.Out, denial...)
+		ec.CloseAfterFlush()
+		return
+	}
+	c.client = h.srv.NewClient(c)
+}
+
+func (h *handler) Data(ec *eventloop.Conn, in []byte) {
+	c := ec.Ctx.(*conn)
+	if c.client == nil {
+		return
+	}
+	c.client.SetOutput(ec.Out)
+	h.srv.Process(c.client, in)
+	h.finish(c)
+}
+
+// finish takes the lent output back and applies what the commands decided about
+// the connection.
+func (h *handler) finish(c *conn) {
+	c.Out = c.client.Output()
+	c.client.SetOutput(nil)
+	if c.client.Closing() {
+		c.CloseAfterFlush()
+		return
+	}
+	if n := c.Pending() + len(c.Out); n > 0 {
+		h.limitOutput(c, n)
+	}
+}
+
+// limitOutput ends a client that lets its replies pile up, by
+// client-output-buffer-limit.
+func (h *handler) limitOutput(c *conn, n int) {
+	l := &h.v.ClientOutput[c.client.OutputClass()]
+	over := l.Hard > 0 && int64(n) >= l.Hard
+	if !over && l.Soft > 0 && int64(n) >= l.Soft {
+		now := h.srv.Now()
+		if c.softSince == 0 {
+			c.softSince = now
+		}
+		over = now-c.softSince > int64(l.SoftSeconds)*1000
+	} else if !over {
+		c.softSince = 0
+	}
+	if over {
+		r := (*Replica)(h)
+		r.Logf(commands.LogWarning, "Client id=%d addr=%s scheduled to be closed ASAP for overcoming of output buffer limits.", c.ID(), c.RemoteAddr())
+		c.Close()
+	}
+}
+
+func (h *handler) Closed(ec *eventloop.Conn, err error) {
+	c := ec.Ctx.(*conn)
+	if c.client != nil {
+		h.srv.RemoveClient(c.client)
+		c.client = nil
+	}
+}
+
+func (h *handler) Tick() time.Duration {
+	return time.Duration(h.srv.Cron())
+}

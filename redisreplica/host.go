@@ -1,0 +1,183 @@
+package redisreplica
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/metrics"
+	"time"
+
+	"github.com/raniellyferreira/redis-inmemory-replica/commands"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/logging"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/masterlink"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/sysinfo"
+)
+
+// This file is the command layer's host: clocks, log, process and timers. All
+// methods are called on the loop goroutine.
+
+// UnixMilli is the wall clock at the start of the loop's callback.
+func (r *Replica) UnixMilli() int64 { return r.loop.UnixMilli() }
+
+// UnixMicro is the wall clock.
+func (r *Replica) UnixMicro() int64 { return time.Now().UnixMicro() }
+
+// Nanos is a monotonic clock.
+func (r *Replica) Nanos() int64 { return int64(time.Since(r.start)) }
+
+// Logf writes to the server's log.
+func (r *Replica) Logf(level commands.LogLevel, format string, args ...any) {
+	r.log.Logf(logging.Level(level), format, args...)
+}
+
+// After runs fn on the loop once d nanoseconds have passed.
+func (r *Replica) After(d int64, fn func()) {
+	time.AfterFunc(time.Duration(max(d, 0)), func() { r.loop.Post(fn) })
+}
+
+// Sleep stops the loop.
+func (r *Replica) Sleep(nanos int64) { time.Sleep(time.Duration(nanos)) }
+
+// Resume goes on with the input that a client's connection held back.
+func (r *Replica) Resume(c *commands.Client) {
+	r.Answer(c, nil)
+}
+
+// Answer lets a client that is not being served write replies, then goes on
+// with its input.
+func (r *Replica) Answer(c *commands.Client, fn func()) {
+	cn, ok := c.Conn().(*conn)
+	if !ok || cn.client == nil || cn.IsClosed() {
+		return
+	}
+	c.SetOutput(cn.Out)
+	if fn != nil {
+		fn()
+	}
+	r.srv.Resume(c)
+	(*handler)(r).finish(cn)
+	if !cn.IsClosed() {
+		cn.MarkDirty()
+	}
+}
+
+// Attempt lets a client that is not being served try to answer; if fn returns
+// true it goes on with its input.
+func (r *Replica) Attempt(c *commands.Client, fn func() bool) {
+	cn, ok := c.Conn().(*conn)
+	if !ok || cn.client == nil || cn.IsClosed() {
+		return
+	}
+	c.SetOutput(cn.Out)
+	if fn() {
+		r.srv.Resume(c)
+	}
+	(*handler)(r).finish(cn)
+	if !cn.IsClosed() {
+		cn.MarkDirty()
+	}
+}
+
+// Shutdown ends the server after this turn.
+func (r *Replica) Shutdown(o commands.ShutdownOptions) error {
+	r.loop.Stop()
+	return nil
+}
+
+// ReleaseLater returns memory that nothing refers to any more to the system.
+// For gigabytes that takes tens of milliseconds, and it needs no loop.
+func (r *Replica) ReleaseLater(release func()) { go release() }
+
+// heapSamples are the runtime's figures for INFO; reading them does not stop
+// the world.
+var heapSamples = []metrics.Sample{
+	{Name: "/memory/classes/heap/objects:bytes"},
+	{Name: "/memory/classes/heap/unused:bytes"},
+	{Name: "/memory/classes/total:bytes"},
+	{Name: "/gc/cycles/total:gc-cycles"},
+}
+
+// Process reports the figures of the process.
+func (r *Replica) Process() commands.ProcessInfo {
+	metrics.Read(heapSamples)
+	f := r.sys.Facts
+	all, main, kids := sysinfo.SelfCPU(), sysinfo.ThreadCPU(), sysinfo.ChildrenCPU()
+	return commands.ProcessInfo{
+		PID: f.PID, RSS: r.sys.RSS(), TotalSystemMemory: f.TotalMemory,
+		UserCPU: all.User.Seconds(), SysCPU: all.System.Seconds(),
+		UserCPUMain: main.User.Seconds(), SysCPUMain: main.System.Seconds(),
+		UserCPUChild: kids.User.Seconds(), SysCPUChild: kids.System.Seconds(),
+		OS: f.OS, ArchBits: f.ArchBits, Executable: f.Executable, ConfigFile: r.conf.ConfigFile,
+		GoHeapInUse: int64(heapSamples[0].Value.Uint64() + heapSamples[1].Value.Uint64()),
+		GoHeapSys:   int64(heapSamples[2].Value.Uint64()),
+		GoNumGC:     int64(heapSamples[3].Value.Uint64()),
+		GoRoutines:  runtime.NumGoroutine(),
+		TCPPort:     r.v.Port, RunID: r.runID, Version: Version,
+		StartedAt: f.StartedMs,
+	}
+}
+
+// Loop reports the event loop's figures.
+func (r *Replica) Loop() commands.LoopInfo {
+	s := r.loop.Stats()
+	t := r.loop.TurnStats()
+	return commands.LoopInfo{
+		Turns: int64(t.Callbacks), LongestTurnNanos: int64(t.Longest),
+		Connections: int64(s.Accepted), Rejected: int64(s.Rejected),
+		NetInput: int64(s.BytesIn), NetOutput: int64(s.BytesOut),
+	}
+}
+
+// ResetLoopStats forgets the longest turn.
+func (r *Replica) ResetLoopStats() { r.loop.ResetTurnStats() }
+
+// Replication reports the link to the master.
+func (r *Replica) Replication() commands.LinkInfo {
+	if r.link == nil {
+		return commands.LinkInfo{Configured: r.linkHost != "", Host: r.linkHost, Port: r.linkPort, State: "connect", LastIOSeconds: -1, DownSinceSeconds: -1}
+	}
+	st := r.link.Status()
+	info := commands.LinkInfo{
+		Configured: true, Host: r.linkHost, Port: r.linkPort,
+		State: r.linkState.State.String(), Up: r.linkState.State == masterlink.StateConnected,
+		SyncInProgress: r.linkState.State == masterlink.StateSync,
+		LastIOSeconds:  -1, DownSinceSeconds: -1,
+		SyncTotalBytes: st.SyncTotal, SyncReadBytes: st.SyncRead,
+		SyncStartMilli: r.syncStart, ReadOffset: r.stream.Received(),
+		FullSyncs: st.FullSyncs, PartialSyncs: st.PartialSyncs, Reconnects: r.reconnect, LoadedKeys: r.loaded,
+	}
+	for _, c := range r.queue {
+		if !r.fed || c != r.queue[0] {
+			info.ReadOffset += int64(len(c.Data))
+		}
+	}
+	if st.LastIO != 0 && info.Up {
+		info.LastIOSeconds = (st.Now - st.LastIO) / 1e9
+	}
+	if st.DownSince != 0 && r.everUp {
+		info.DownSinceSeconds = (st.Now - st.DownSince) / 1e9
+	}
+	if info.SyncInProgress && st.SyncLastIO != 0 {
+		info.SyncLastIOSec = (st.Now - st.SyncLastIO) / 1e9
+	}
+	if r.lastErr != nil {
+		info.LastError = r.lastErr.Error()
+	}
+	return info
+}
+
+// watchConfig applies directives that change while the server runs.
+func (r *Replica) watchConfig() {
+	r.conf.OnChange(func() error {
+		n := r.loop.SetMaxConns(r.v.MaxClients)
+		if n < r.v.MaxClients {
+			return fmt.Errorf("The operating system is not able to handle the specified number of clients, try with %d", n)
+		}
+		return nil
+	}, "maxclients")
+	r.conf.OnChange(func() error { r.log.SetLevel(logging.Level(r.v.LogLevel)); return nil }, "loglevel")
+	r.conf.OnChange(func() error { r.srv.ConfigChanged(); return nil },
+		"requirepass", "proto-max-bulk-len", "client-query-buffer-limit", "notify-keyspace-events",
+		"maxmemory", "maxmemory-policy", "active-expire-profile", "lfu-log-factor", "lfu-decay-time",
+		"hash-max-listpack-entries", "hash-max-listpack-value", "set-max-intset-entries", "zset-max-listpack-entries",
+		"zset-max-listpack-value", "list-max-listpack-size", "list-compress-depth", "stream-node-max-bytes", "stream-node-max-entries")
+}

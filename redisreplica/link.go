@@ -1,0 +1,289 @@
+package redisreplica
+
+import (
+	"errors"
+	"io"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/raniellyferreira/redis-inmemory-replica/commands"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/masterlink"
+	"github.com/raniellyferreira/redis-inmemory-replica/rdb"
+	"github.com/raniellyferreira/redis-inmemory-replica/replproto"
+)
+
+// This file is the master link's host: it puts what the link receives into the
+// keyspace. Methods of linkHost run on the loop, except where said.
+
+// ReplicaOf starts to follow a master; an empty host ends it. Called on the
+// loop, by REPLICAOF and at start.
+func (r *Replica) ReplicaOf(host string, port int) {
+	if r.link != nil {
+		// No method of the host runs after Stop; it waits for the link's
+		// goroutine, which may be in the middle of a load that ends at once.
+		r.link.Close()
+		r.abandoned(r.link)
+		r.link = nil
+	}
+	r.dropStream()
+	r.linkHost, r.linkPort = host, port
+	r.v.MasterHost, r.v.MasterPort = host, port
+	r.everUp = false
+	if host == "" {
+		r.synced = false
+		r.resumable = false
+		return
+	}
+	cfg := masterlink.Config{
+		Addr: net.JoinHostPort(host, strconv.Itoa(port)),
+		User: r.v.MasterUser, Pass: r.v.MasterAuth,
+		ListeningPort: r.announcedPort(), AnnounceIP: r.v.ReplicaAnnounceIP,
+		ConnectTimeout:   time.Duration(r.v.ReplTimeout) * time.Second,
+		HandshakeTimeout: time.Duration(r.v.ReplTimeout) * time.Second,
+		TransferTimeout:  time.Duration(r.v.ReplTimeout) * time.Second,
+		StreamTimeout:    time.Duration(r.v.ReplTimeout) * time.Second,
+		Logf: func(level masterlink.LogLevel, format string, args ...any) {
+			r.Logf(commands.LogLevel(level), format, args...)
+		},
+	}
+	h := &linkHostOf{r: r}
+	r.link = masterlink.Start(cfg, h)
+	h.link = r.link
+}
+
+// abandoned lets a link that was closed end away from the loop.
+func (r *Replica) abandoned(l *masterlink.Link) { go l.Stop() }
+
+// announcedPort is the port that the master shows and hands to others.
+func (r *Replica) announcedPort() int {
+	if r.v.ReplicaAnnouncePort != 0 {
+		return r.v.ReplicaAnnouncePort
+	}
+	for _, a := range r.loop.Addrs() {
+		if t, ok := a.(*net.TCPAddr); ok {
+			return t.Port
+		}
+	}
+	return r.v.Port
+}
+
+// DropLink ends the present connection to the master; the link comes back by
+// itself (CLIENT KILL TYPE master).
+func (r *Replica) DropLink() {
+	if r.link != nil {
+		r.link.Drop(errors.New("closed on request"))
+	}
+}
+
+// AckNow answers REPLCONF GETACK.
+func (r *Replica) AckNow() {
+	if r.link != nil {
+		r.link.SendAckNow(r.stream.Applied())
+	}
+}
+
+// dropStream forgets what was received and not applied. The unfinished command
+// and an open transaction of the master come again, whole.
+func (r *Replica) dropStream() {
+	for _, c := range r.queue {
+		c.Release()
+	}
+	r.queue = r.queue[:0]
+	r.fed = false
+	r.stream.Reset(r.stream.Applied())
+	if r.master != nil {
+		r.master.Reset()
+	}
+}
+
+// linkHostOf ties the host methods to one link, so that a link which was
+// replaced can no longer reach the keyspace.
+type linkHostOf struct {
+	r    *Replica
+	link *masterlink.Link
+}
+
+func (h *linkHostOf) current() bool { return h.link == nil || h.r.link == h.link }
+
+// Post runs fn on the loop. Called on the link's goroutines.
+func (h *linkHostOf) Post(fn func()) { h.r.loop.Post(fn) }
+
+// Resume tells the link where to go on.
+func (h *linkHostOf) Resume() masterlink.Resume {
+	r := h.r
+	if !h.current() {
+		return masterlink.Resume{}
+	}
+	r.dropStream()
+	if !r.resumable {
+		return masterlink.Resume{}
+	}
+	return masterlink.Resume{ReplID: r.srv.Repl.ID, Offset: r.stream.Applied()}
+}
+
+// LoadRDB reads a full dataset into a new keyspace. It runs on the link's
+// goroutine, which is the owner of the new keyspace until Install.
+func (h *linkHostOf) LoadRDB(rd io.Reader, info masterlink.SyncInfo) (masterlink.Loaded, error) {
+	r := h.r
+	ks, err := keyspace.New(r.v.Databases, r.seed())
+	if err != nil {
+		return masterlink.Loaded{}, err
+	}
+	ld := commands.NewLoader(ks, commands.LimitsOf(r.v), time.Now().UnixMilli())
+	dec := rdb.NewDecoder(rd)
+	if err := ld.Load(dec); err != nil {
+		ks.Release()
+		var ve *rdb.VersionError
+		var ue *rdb.UnsupportedError
+		switch {
+		case errors.As(err, &ve):
+			return masterlink.Loaded{}, &masterlink.Refused{Err: err, Remedy: "follow a master whose snapshots have a version that this build reads"}
+		case errors.As(err, &ue):
+			return masterlink.Loaded{}, &masterlink.Refused{Err: err, Remedy: "remove such keys from the master, or wait for a build that knows the type"}
+		}
+		return masterlink.Loaded{}, err
+	}
+	return masterlink.Loaded{Data: ld, Bytes: dec.Offset(), StreamDB: ld.StreamDB}, nil
+}
+
+// Discard frees a keyspace that will not be installed; any goroutine.
+func (h *linkHostOf) Discard(l masterlink.Loaded) { l.Data.(*commands.Loader).Keyspace().Release() }
+
+// Install swaps the new dataset in.
+func (h *linkHostOf) Install(l masterlink.Loaded, info masterlink.SyncInfo) {
+	r := h.r
+	ld := l.Data.(*commands.Loader)
+	if !h.current() {
+		ld.Keyspace().Release()
+		return
+	}
+	r.dropStream()
+	r.srv.SwapKeyspace(ld.Keyspace())
+	r.loaded = ld.Keys
+	r.srv.Loading = false
+	r.synced = true
+	r.resumable = info.ReplID != ""
+	offset := max(info.Offset, 0)
+	r.srv.Repl = commands.ReplID{ID: info.ReplID, ID2: commands.ZeroReplID, Offset: offset, SecondOffset: -1}
+	if info.ReplID == "" {
+		r.srv.Repl.ID = commands.ZeroReplID
+	}
+	r.stream.Reset(offset)
+	r.master = r.srv.NewMasterClient(l.StreamDB)
+	r.link.SetApplied(offset)
+	r.Logf(commands.LogNotice, "MASTER <-> REPLICA sync: Finished with success: %d keys in %d ms", ld.Keys, time.Now().UnixMilli()-r.syncStart)
+}
+
+// Continue notes a granted partial resync.
+func (h *linkHostOf) Continue(newID string, offset int64) {
+	r := h.r
+	if !h.current() {
+		return
+	}
+	if newID != "" && newID != r.srv.Repl.ID {
+		r.srv.Repl.ID2, r.srv.Repl.SecondOffset = r.srv.Repl.ID, offset+1
+		r.srv.Repl.ID = newID
+	}
+	r.synced = true
+	r.link.SetApplied(offset)
+}
+
+// OnState notes a change of the link's state.
+func (h *linkHostOf) OnState(c masterlink.Change) {
+	r := h.r
+	if !h.current() {
+		return
+	}
+	r.linkState = c
+	switch c.State {
+	case masterlink.StateSync:
+		if c.Info.Size == -1 && !c.Info.Marked {
+			r.syncStart = time.Now().UnixMilli()
+		}
+		// Until the first dataset is there, nothing can be served.
+		r.srv.Loading = !r.synced && (c.Info.Size >= 0 || c.Info.Marked)
+	case masterlink.StateConnected:
+		r.everUp = true
+		r.lastErr = nil
+		r.srv.Loading = false
+	case masterlink.StateConnect:
+		if c.Err != nil {
+			r.lastErr = c.Err
+		}
+		if c.WasUp {
+			r.reconnect++
+		}
+		r.srv.Loading = false
+	}
+}
+
+// sliceBudget is how long the stream may be applied before clients get their
+// turn, nanoseconds.
+const sliceBudget = 300_000
+
+// OnStream queues a stretch of the stream.
+func (h *linkHostOf) OnStream(c *masterlink.Chunk) {
+	r := h.r
+	if !h.current() {
+		c.Release()
+		return
+	}
+	r.queue = append(r.queue, c)
+	if !r.applying {
+		r.applying = true
+		r.applySlice()
+	}
+}
+
+// applySlice applies what was received, for at most the slice's budget; what is
+// left waits for a later turn, so that neither readers nor the stream starve.
+// A transaction is applied as one whatever it takes, because EXEC is one
+// command of the stream.
+func (r *Replica) applySlice() {
+	r.applying = false
+	begin := r.Nanos()
+	r.srv.BeginStream()
+	for n := 0; len(r.queue) > 0; {
+		c := r.queue[0]
+		if !r.fed {
+			r.stream.Feed(c.Data)
+			r.fed = true
+		}
+		args, ok, err := r.stream.Next()
+		if err != nil {
+			r.corruptStream(err)
+			return
+		}
+		if !ok {
+			c.Release()
+			copy(r.queue, r.queue[1:])
+			r.queue = r.queue[:len(r.queue)-1]
+			r.fed = false
+			continue
+		}
+		r.srv.CallMaster(r.master, args)
+		r.stream.Done()
+		if n++; n&15 == 0 && r.Nanos()-begin > sliceBudget {
+			r.applying = true
+			r.loop.Again(r.applySlice)
+			break
+		}
+	}
+	r.srv.Repl.Offset = r.stream.Applied()
+	if r.link != nil {
+		r.link.SetApplied(r.stream.Applied())
+	}
+}
+
+// corruptStream drops a link whose bytes are not a command stream; the history
+// cannot be trusted, so the next synchronisation is a full one.
+func (r *Replica) corruptStream(err error) {
+	r.Logf(commands.LogWarning, "Corrupt replication stream: %v. The link is dropped, and a full resync follows.", err)
+	r.resumable = false
+	r.dropStream()
+	r.link.Drop(err)
+}
+
+var _ replproto.Phase

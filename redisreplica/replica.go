@@ -1,0 +1,255 @@
+// Package redisreplica is the embeddable replica and the composition root of
+// the server: it wires the event loop, the command layer, the keyspace and the
+// link to the master together. A Replica is the only type of the project that
+// may be used from any goroutine.
+package redisreplica
+
+import (
+	"context"
+	crand "crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/raniellyferreira/redis-inmemory-replica/commands"
+	"github.com/raniellyferreira/redis-inmemory-replica/eventloop"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/logging"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/masterlink"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/sysinfo"
+	"github.com/raniellyferreira/redis-inmemory-replica/replproto"
+)
+
+// Version of the program.
+const Version = "0.1.0"
+
+// ErrClosed is returned by operations on a Replica that was closed.
+var ErrClosed = errors.New("redisreplica: closed")
+
+// Replica is one server: it follows a master, holds its data and serves it.
+type Replica struct {
+	conf *config.Registry
+	v    *config.Values
+	log  *logging.Logger
+	loop *eventloop.Loop
+	srv  *commands.Server
+
+	// The rest of the fields up to the lock belong to the loop goroutine.
+	link      *masterlink.Link
+	linkHost  string
+	linkPort  int
+	linkState masterlink.Change
+	lastErr   error
+	stream    *replproto.Stream
+	master    *commands.Client
+	queue     []*masterlink.Chunk // received, not yet applied in full
+	fed       bool                // queue[0] was given to stream
+	applying  bool                // applySlice is due
+	resumable bool                // the history in srv.Repl can be asked for
+	synced    bool                // a dataset of the master is in place
+	everUp    bool
+	syncStart int64 // unix ms
+	reconnect int64
+	loaded    int64 // keys of the last full sync
+
+	sys     *sysinfo.Process
+	start   time.Time
+	runID   string
+	pidFile string
+	mu      sync.Mutex
+	started bool
+	stopped bool
+	done    chan struct{}
+	runErr  error
+}
+
+// NewFromConfig builds a server from a configuration that was read already. It
+// binds the listeners; nothing is served before Run.
+func NewFromConfig(conf *config.Registry, log *logging.Logger) (*Replica, error) {
+	r := &Replica{
+		conf: conf, v: conf.Values, log: log,
+		start: time.Now(), done: make(chan struct{}),
+		stream: replproto.NewStream(0),
+	}
+	r.sys = sysinfo.Open(r.start.UnixMilli())
+	r.runID = hex.EncodeToString(r.RandomBytes(20))
+	ks, err := keyspace.New(conf.Values.Databases, r.seed())
+	if err != nil {
+		return nil, fmt.Errorf("reserving memory for the dataset: %w", err)
+	}
+	loop, err := eventloop.New(eventloop.Config{
+		Addrs:          listenAddrs(conf.Values),
+		UnixSocketPerm: os.FileMode(conf.Values.UnixSocketPerm),
+		TCPBacklog:     conf.Values.TCPBacklog,
+		TCPKeepAlive:   time.Duration(conf.Values.TCPKeepalive) * time.Second,
+		MaxConns:       conf.Values.MaxClients,
+		RejectReply:    []byte("-ERR max number of clients reached\r\n"),
+		Logf:           func(format string, args ...any) { r.Logf(commands.LogWarning, format, args...) },
+	}, (*handler)(r))
+	if err != nil {
+		ks.Release()
+		return nil, err
+	}
+	r.loop = loop
+	if n := loop.MaxConns(); n < conf.Values.MaxClients {
+		r.Logf(commands.LogWarning, "The limit of open files allows %d clients; maxclients is lowered from %d.", n, conf.Values.MaxClients)
+		conf.Values.MaxClients = n
+	}
+	srv, err := commands.New(r, conf, ks)
+	if err != nil {
+		ks.Release()
+		return nil, err
+	}
+	r.srv = srv
+	r.master = srv.NewMasterClient(0)
+	r.watchConfig()
+	if host, port := conf.Values.MasterHost, conf.Values.MasterPort; host != "" {
+		loop.Post(func() { srv.Follow(host, port) })
+	}
+	return r, nil
+}
+
+// seed is the random seed of a keyspace's hash.
+func (r *Replica) seed() uint64 {
+	b := r.RandomBytes(8)
+	s := uint64(0)
+	for _, x := range b {
+		s = s<<8 | uint64(x)
+	}
+	return s
+}
+
+// listenAddrs turns bind, port and unixsocket into the loop's addresses. An
+// address with a leading '-' may be unavailable on this machine.
+func listenAddrs(v *config.Values) []string {
+	var addrs []string
+	if v.Port != 0 {
+		for _, b := range v.Bind {
+			optional := ""
+			if strings.HasPrefix(b, "-") {
+				optional, b = "-", b[1:]
+			}
+			switch b {
+			case "":
+				continue
+			case "*":
+				b = "0.0.0.0"
+			case "::*":
+				b = "::"
+			}
+			addrs = append(addrs, optional+"tcp://"+net.JoinHostPort(b, strconv.Itoa(v.Port)))
+		}
+	}
+	if v.UnixSocket != "" {
+		addrs = append(addrs, "unix://"+v.Path(v.UnixSocket))
+	}
+	return addrs
+}
+
+// Addrs are the addresses that the server listens on.
+func (r *Replica) Addrs() []net.Addr { return r.loop.Addrs() }
+
+// Run serves until Stop, or until SHUTDOWN. It may be called once.
+func (r *Replica) Run() error {
+	r.mu.Lock()
+	if r.started || r.stopped {
+		r.mu.Unlock()
+		return ErrClosed
+	}
+	r.started = true
+	r.mu.Unlock()
+	for _, a := range r.loop.Addrs() {
+		if a != nil {
+			r.log.Noticef("Ready to accept connections on %s", a)
+		}
+	}
+	err := r.loop.Run()
+	// The loop is gone: its goroutine is this one.
+	if r.link != nil {
+		r.link.Stop()
+		r.link = nil
+	}
+	r.srv.KS.Release()
+	if r.pidFile != "" {
+		_ = os.Remove(r.pidFile)
+	}
+	r.log.Warningf("Redis is now ready to exit, bye bye...")
+	_ = r.log.Close()
+	r.mu.Lock()
+	r.stopped = true
+	r.runErr = err
+	r.mu.Unlock()
+	close(r.done)
+	return err
+}
+
+// Stop ends the server; any goroutine may call it, any number of times.
+func (r *Replica) Stop() { r.loop.Stop() }
+
+// Wait blocks until the server has ended or the context is done.
+func (r *Replica) Wait(ctx context.Context) error {
+	select {
+	case <-r.done:
+		return r.runErr
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// RandomBytes returns n bytes of the system's random source.
+func (r *Replica) RandomBytes(n int) []byte {
+	b := make([]byte, n)
+	_, _ = crand.Read(b) // crypto/rand never fails
+	return b
+}
+
+// Open builds a server from a configuration: it opens the log, changes to the
+// configured directory, and says what of the configuration has no meaning here.
+func Open(conf *config.Registry) (*Replica, error) {
+	v := conf.Values
+	path := v.LogFile
+	if path != "" {
+		path = v.Path(path)
+	}
+	log, err := logging.New(logging.Options{
+		Level: logging.Level(v.LogLevel), JSON: v.LogFormat == config.LogJSON,
+		Path: path, PID: os.Getpid(), Now: time.Now,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening the log: %w", err)
+	}
+	for _, secret := range []string{v.RequirePass, v.MasterAuth} {
+		if secret != "" {
+			log.Hide(secret)
+		}
+	}
+	r, err := NewFromConfig(conf, log)
+	if err != nil {
+		return nil, err
+	}
+	if v.PidFile != "" {
+		if err := os.WriteFile(v.Path(v.PidFile), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
+			log.Warningf("Writing the pid file: %v", err)
+		} else {
+			r.pidFile = v.Path(v.PidFile)
+		}
+	}
+	log.Noticef("redis-inmemory-replica %s started, pid %d", Version, os.Getpid())
+	for _, name := range conf.WithoutEffect() {
+		log.Noticef("The directive '%s' is accepted and has no effect here.", name)
+	}
+	return r, nil
+}
+
+// Signal ends the server as a signal asks for it.
+func (r *Replica) Signal(name string) {
+	r.log.Warningf("Received %s scheduling shutdown...", name)
+	r.Stop()
+}
