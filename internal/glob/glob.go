@@ -76,8 +76,9 @@ func MatchFold(pattern, s []byte) bool {
 // String returns the text of the pattern.
 func (p *Pattern) String() string { return string(p.text) }
 
-// All tells whether the pattern consists of stars alone and so matches everything but the empty string.
-func (p *Pattern) All() bool { return p.kind == all }
+// All tells whether the pattern is a lone star, for which KEYS and SCAN do not ask Match: every key passes, the empty
+// one too, which Match refuses ("**" is no such pattern).
+func (p *Pattern) All() bool { return len(p.text) == 1 && p.text[0] == '*' }
 
 // Exact returns the only string that matches, if the pattern has no wildcards.
 func (p *Pattern) Exact() ([]byte, bool) {

@@ -135,7 +135,7 @@ func TestKinds(t *testing.T) {
 		if p.kind != c.kind || f.kind != c.fold {
 			t.Errorf("%q: kind %d and %d, want %d and %d", c.pattern, p.kind, f.kind, c.kind, c.fold)
 		}
-		if p.String() != c.pattern || p.All() != (c.kind == all) {
+		if p.String() != c.pattern || p.All() != (c.pattern == "*") {
 			t.Errorf("%q: %s, all %v", c.pattern, p.String(), p.All())
 		}
 		if lit, ok := p.Exact(); ok != (c.kind == exact) || ok && string(lit) != c.pattern {
