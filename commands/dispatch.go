@@ -224,6 +224,10 @@ func (s *Server) lookup(c *Client, args [][]byte) *Command {
 	}
 	c.cmd = nil
 	name := args[0]
+	if equalFold(name, "post") || equalFold(name, "host:") {
+		s.crossProtocol(c)
+		return nil
+	}
 	if len(name) > 128 {
 		name = name[:128]
 	}
@@ -244,6 +248,20 @@ func (s *Server) lookup(c *Client, args [][]byte) *Command {
 	}
 	c.addReplyError(string(text))
 	return nil
+}
+
+// crossProtocol ends a connection over which somebody makes a browser speak
+// HTTP to us: the lines of a request's body could be commands.
+func (s *Server) crossProtocol(c *Client) {
+	if s.monoNow-s.lastCrossProtocol > 60e9 || s.lastCrossProtocol == 0 {
+		s.lastCrossProtocol = s.monoNow
+		s.Host.Logf(LogWarning, "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. Connection from %s aborted.", s.describeClient(c))
+	}
+	c.out = c.out[:0]
+	c.flags |= flagCloseAfter
+	if c.conn != nil {
+		c.conn.Close()
+	}
 }
 
 // call runs the handler and accounts for it.
