@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"time"
 )
 
@@ -121,15 +122,11 @@ type Conn struct {
 	pend  *outQueue // output that the kernel refused; nil nearly always
 	id    uint64
 	flags uint16
-	lnidx uint16
 	connSys
 }
 
 // ID returns the connection's number: they rise from 1 and are never used again within a loop.
 func (c *Conn) ID() uint64 { return c.id }
-
-// ListenerIndex returns the index in Config.Addrs of the address that c came in through.
-func (c *Conn) ListenerIndex() int { return int(c.lnidx) }
 
 // IsUnix tells whether c came in through a unix socket.
 func (c *Conn) IsUnix() bool { return c.flags&flagUnix != 0 }
@@ -224,15 +221,21 @@ type Loop struct {
 	lastYield int64 // see yieldEvery
 	stats     statCounters
 
-	mail mailbox
-	done chan struct{} // closed when evio has returned
+	mail  mailbox
+	addrs atomic.Pointer[[]net.Addr]
+	done  chan struct{} // closed when evio has returned
 	loopSys
 }
 
-// Addrs returns the addresses listened on, in the order of Config.Addrs, with the
-// ports the system picked. The entry of an optional address that was passed over
-// is nil. Any goroutine may call it.
-func (l *Loop) Addrs() []net.Addr { return append([]net.Addr(nil), l.addrs...) }
+// Addrs returns the addresses listened on, in the order of Config.Addrs (or of the last
+// Rebind), with the ports the system picked. The entry of an optional address that
+// was passed over is nil. Any goroutine may call it.
+func (l *Loop) Addrs() []net.Addr {
+	if p := l.addrs.Load(); p != nil {
+		return append([]net.Addr(nil), *p...)
+	}
+	return nil
+}
 
 // enter begins a callback.
 func (l *Loop) enter() { l.clock.read() }

@@ -176,6 +176,7 @@ func (ln *listener) unlink() {
 
 func (ln *listener) close() {
 	syscall.Close(ln.fd)
+	ln.fd = -1
 	ln.unlink()
 }
 
