@@ -16,6 +16,10 @@ type Handler interface {
 	Opened(c *Conn)
 	// Data delivers bytes as they were read, at most 64 KB at a time. The slice is
 	// the loop's own buffer: it is valid during the call only and may be overwritten by the callee.
+	// The end of input closes c once its output is sent, so a handler that puts work on its
+	// input off (to [Loop.Again], say) must PauseRead until it has caught up. One that
+	// makes much output of little input should watch c.Pending: the reading is only
+	// paused (Config.PauseReadAbove) between calls.
 	Data(c *Conn, in []byte)
 	// Closed is called exactly once for each opened connection, after its
 	// descriptor was closed. err is nil when the peer ended its side or when we
@@ -250,7 +254,7 @@ func (l *Loop) leave() {
 			c.flags &^= flagDirty
 			out := c.Out
 			c.Out = nil
-			if l.flush(c, out, true) == bufferFree {
+			if l.flush(c, out) == bufferFree {
 				l.pool.put(out)
 			}
 		}
@@ -297,7 +301,7 @@ func (l *Loop) end(c *Conn) {
 	c.Out = nil
 	if len(out) > 0 || l.unsettled {
 		l.unsettled = false
-		if l.flush(c, out, false) == bufferTaken {
+		if l.flush(c, out) == bufferTaken {
 			l.scratch = nil
 			l.leave()
 			return

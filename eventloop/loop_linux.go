@@ -356,8 +356,9 @@ func (l *Loop) setPeriod(d time.Duration) {
 	settime(l.tmfd, d, d)
 }
 
-// flush writes out to c, or queues it, and puts c where it is to be polled.
-func (l *Loop) flush(c *Conn, out []byte, pooled bool) int {
+// flush writes out to c, or queues it, and puts c where it is to be polled. It tells
+// whether out still is the caller's.
+func (l *Loop) flush(c *Conn, out []byte) int {
 	if c.flags&(flagClosing|flagClosed) != 0 {
 		return bufferFree
 	}
@@ -432,7 +433,9 @@ func (l *Loop) release(c *Conn) {
 	syscall.Close(fd)
 }
 
-// shutdown ends everything: it runs as the last callback of the loop.
+// shutdown ends everything: it runs as the last callback of the loop. evio will close its listening
+// descriptor twice; what a stranger opens in between gets a lower number, for those that are closed
+// here were opened before it.
 func (l *Loop) shutdown() evio.Action {
 	l.mail.mu.Lock()
 	l.mail.closed = true

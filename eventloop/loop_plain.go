@@ -267,7 +267,7 @@ func (l *Loop) evioTick() (time.Duration, evio.Action) {
 }
 
 // flush queues out until evio asks for it.
-func (l *Loop) flush(c *Conn, out []byte, pooled bool) int {
+func (l *Loop) flush(c *Conn, out []byte) int {
 	if c.flags&(flagClosing|flagClosed) != 0 {
 		return bufferFree
 	}
