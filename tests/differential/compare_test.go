@@ -179,7 +179,7 @@ func pairsUnordered(cmd []string, r, o testutil.Value) error {
 	return fmt.Errorf("must hold the same pairs, in any order")
 }
 
-var debugObjectVaries = regexp.MustCompile(`at:0x[0-9a-f]+|lru:\d+|lru_seconds_idle:\d+`)
+var debugObjectVaries = regexp.MustCompile(`refcount:\d+|at:0x[0-9a-f]+|lru:\d+|lru_seconds_idle:\d+`)
 
 func debugObject(cmd []string, r, o testutil.Value) error {
 	r.Text, o.Text = debugObjectVaries.ReplaceAllString(r.Text, "…"), debugObjectVaries.ReplaceAllString(o.Text, "…")
