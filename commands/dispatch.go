@@ -136,6 +136,9 @@ func (s *Server) execute(c *Client) {
 		s.refuse(c, "wrong number of arguments for '"+cmd.FullName+"' command")
 		return
 	}
+	if c.track != nil && c.track.caching && c.flags&flagMulti == 0 && c.lastCmd.FullName != "client|caching" {
+		c.track.caching = false
+	}
 	c.lastCmd = cmd
 	if !s.gates(c, cmd) {
 		return
@@ -312,6 +315,15 @@ func (s *Server) call(c *Client) {
 	if c.flags&flagInternal == 0 {
 		c.lastUsed = s.now
 	}
+	if s.tracking.clients != 0 {
+		if c.track != nil && cmd.Flags&CmdReadonly != 0 {
+			s.trackRead(c, cmd)
+		}
+		if prev == nil {
+			s.trackingAfterCommand(c)
+			s.flushBroadcast()
+		}
+	}
 	if len(s.readyKeys) != 0 && prev == nil && !s.servingBlocked {
 		s.serveBlocked()
 	}
@@ -330,6 +342,7 @@ func (s *Server) CallMaster(c *Client, args [][]byte) {
 
 // BeginStream sets the logical time for a stretch of the master's stream.
 func (s *Server) BeginStream() {
+	s.current = nil
 	s.now = s.Host.UnixMilli()
 	s.monoNow = s.Host.Nanos()
 }
