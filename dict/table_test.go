@@ -598,7 +598,7 @@ func TestTableOutOfMemory(t *testing.T) {
 		}
 		var fill []Ref
 		failures := 0
-		for i := range shorter(60_000) {
+		for i := range shorter(20_000) {
 			key := fmt.Sprint(i)
 			var r Ref
 			if !full(func() { r = w.make(key, "v") }) {
