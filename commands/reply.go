@@ -51,6 +51,9 @@ func (c *Client) addReplyError(text string) {
 // lets call know that the command failed.
 func (c *Client) afterErrorReply(text []byte) {
 	c.failed = true
+	if c.flags&flagScript != 0 {
+		return // the script's own reply counts
+	}
 	s := c.srv
 	s.Stats.ErrorReplies++
 	n := 0

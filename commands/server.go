@@ -204,6 +204,7 @@ type Server struct {
 	pubsub            pubsub
 	tracking          tracking
 	keyRefs           []KeyRef
+	script            *scriptState // nil until the first script
 	// peakMemory and startupMemory are INFO's, bytes.
 	peakMemory, startupMemory int64
 }

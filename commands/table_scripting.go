@@ -4,7 +4,7 @@ package commands
 func scriptingCommands() []*Command {
 	return inGroup(GroupScripting, []*Command{
 		{
-			Name: "eval", Since: "2.6.0", Complexity: "Depends on the script",
+			Name: "eval", Proc: evalCommand, Since: "2.6.0", Complexity: "Depends on the script",
 			Summary: "Runs a script.",
 			Arity:   -3, Flags: CmdNoScript | CmdStale | CmdSkipMonitor | CmdNoMandatoryKeys | CmdMayReplicate, ACL: CatScripting,
 			KeySpecs: []KeySpec{keysCounted(2, KeyRW|KeyAccess|KeyUpdate).note("the script decides; it may change all of them")},
@@ -12,7 +12,7 @@ func scriptingCommands() []*Command {
 			Args:     args("script numkeys:int [key#0...] [arg...]"),
 		},
 		{
-			Name: "eval_ro", Since: "7.0.0", Complexity: "Depends on the script",
+			Name: "eval_ro", Proc: evalRoCommand, Since: "7.0.0", Complexity: "Depends on the script",
 			Summary: "Runs a script that only reads.",
 			Arity:   -3, Flags: CmdReadonly | CmdNoScript | CmdStale | CmdSkipMonitor | CmdNoMandatoryKeys, ACL: CatScripting,
 			KeySpecs: []KeySpec{keysCounted(2, KeyRO|KeyAccess).note("the script decides; it may read all of them")},
@@ -20,7 +20,7 @@ func scriptingCommands() []*Command {
 			Args:     args("script numkeys:int [key#0...] [arg...]"),
 		},
 		{
-			Name: "evalsha", Since: "2.6.0", Complexity: "Depends on the script",
+			Name: "evalsha", Proc: evalshaCommand, Since: "2.6.0", Complexity: "Depends on the script",
 			Summary: "Runs a script by its digest.",
 			Arity:   -3, Flags: CmdNoScript | CmdStale | CmdSkipMonitor | CmdNoMandatoryKeys | CmdMayReplicate, ACL: CatScripting,
 			KeySpecs: []KeySpec{keysCounted(2, KeyRW|KeyAccess|KeyUpdate)},
@@ -28,7 +28,7 @@ func scriptingCommands() []*Command {
 			Args:     args("sha1 numkeys:int [key#0...] [arg...]"),
 		},
 		{
-			Name: "evalsha_ro", Since: "7.0.0", Complexity: "Depends on the script",
+			Name: "evalsha_ro", Proc: evalshaRoCommand, Since: "7.0.0", Complexity: "Depends on the script",
 			Summary: "Runs a script by its digest; it may only read.",
 			Arity:   -3, Flags: CmdReadonly | CmdNoScript | CmdStale | CmdSkipMonitor | CmdNoMandatoryKeys, ACL: CatScripting,
 			KeySpecs: []KeySpec{keysCounted(2, KeyRO|KeyAccess)},
@@ -121,20 +121,20 @@ func scriptingCommands() []*Command {
 			Arity:   -2,
 			Subcommands: []*Command{
 				{
-					Name: "debug", Since: "3.2.0", Complexity: "O(1)",
+					Name: "debug", Proc: scriptDebugCommand, Since: "3.2.0", Complexity: "O(1)",
 					Summary: "Sets the debugging mode of this connection's scripts.",
 					Arity:   3, Flags: CmdNoScript, ACL: CatScripting,
 					Args: args("mode<YES | SYNC | NO>"),
 				},
 				{
-					Name: "exists", Since: "2.6.0", Complexity: "O(N), N being the number of digests",
+					Name: "exists", Proc: scriptExistsCommand, Since: "2.6.0", Complexity: "O(N), N being the number of digests",
 					Summary: "Tells which scripts are cached.",
 					Arity:   -3, Flags: CmdNoScript, ACL: CatScripting,
 					Args: args("sha1..."),
 					Tips: []string{"request_policy:all_shards", "response_policy:agg_logical_and"},
 				},
 				{
-					Name: "flush", Since: "2.6.0", Complexity: "O(N), N being the number of scripts",
+					Name: "flush", Proc: scriptFlushCommand, Since: "2.6.0", Complexity: "O(N), N being the number of scripts",
 					Summary: "Empties the script cache.",
 					Arity:   -2, Flags: CmdNoScript, ACL: CatScripting,
 					Args:    args("[async<ASYNC | SYNC>@6.2.0]"),
@@ -142,25 +142,25 @@ func scriptingCommands() []*Command {
 					History: []Change{{"6.2.0", "The ASYNC and SYNC modes."}},
 				},
 				{
-					Name: "help", Since: "5.0.0", Complexity: "O(1)",
+					Name: "help", Proc: scriptHelpCommand, Since: "5.0.0", Complexity: "O(1)",
 					Summary: "Explains the subcommands.",
 					Arity:   2, Flags: CmdLoading | CmdStale, ACL: CatScripting,
 				},
 				{
-					Name: "kill", Since: "2.6.0", Complexity: "O(1)",
+					Name: "kill", Proc: scriptKillCommand, Since: "2.6.0", Complexity: "O(1)",
 					Summary: "Ends the script that is running.",
 					Arity:   2, Flags: CmdNoScript | CmdAllowBusy, ACL: CatScripting,
 					Tips: []string{"request_policy:all_shards", "response_policy:one_succeeded"},
 				},
 				{
-					Name: "load", Since: "2.6.0", Complexity: "O(N), N being the length of the script",
+					Name: "load", Proc: scriptLoadCommand, Since: "2.6.0", Complexity: "O(N), N being the length of the script",
 					Summary: "Caches a script.",
 					Arity:   3, Flags: CmdNoScript | CmdStale, ACL: CatScripting,
 					Args: args("script"),
 					Tips: []string{"request_policy:all_nodes", "response_policy:all_succeeded"},
 				},
 				{
-					Name: "show", Since: "8.0.0", Complexity: "O(1)",
+					Name: "show", Proc: scriptShowCommand, Since: "8.0.0", Complexity: "O(1)",
 					Summary: "Returns a cached script by its digest.",
 					Arity:   3, Flags: CmdNoScript, ACL: CatScripting,
 					Args: args("sha1"),

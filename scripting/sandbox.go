@@ -1,0 +1,443 @@
+package scripting
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// The sandbox: which names a script finds, and what it may do with them.
+
+// baseNames are the functions of Lua's base library that scripts may call.
+var baseNames = []string{
+	"assert", "collectgarbage", "error", "getmetatable", "ipairs", "load", "loadstring", "next", "pairs", "pcall", "rawequal",
+	"rawget", "rawset", "select", "setmetatable", "tonumber", "tostring", "type", "unpack", "xpcall", "_VERSION",
+}
+
+// open builds the state and its globals.
+func (e *Engine) open(o Options) {
+	e.l = lua.NewState(lua.Options{
+		SkipOpenLibs: true, CallStackSize: 16000, MinimizeStackMemory: true,
+		RegistrySize: 1024, RegistryMaxSize: 1 << 20, RegistryGrowStep: 1024,
+	})
+	l := e.l
+	l.G.Registry.RawSetInt(1, &lua.LUserData{Value: e, Metatable: lua.LNil})
+	e.readonly = l.NewTable()
+	e.handler = e.fn(e.errorHandler)
+
+	for _, open := range []lua.LGFunction{lua.OpenBase, lua.OpenTable, lua.OpenString, lua.OpenMath, lua.OpenCoroutine} {
+		l.Push(l.NewFunction(open))
+		l.Call(0, 0)
+	}
+	all := l.G.Global
+	g := l.NewTable()
+	for _, n := range baseNames {
+		g.RawSetString(n, all.RawGetString(n))
+	}
+	e.openBase(g)
+	libs := map[string]*lua.LTable{
+		"table": all.RawGetString("table").(*lua.LTable), "string": all.RawGetString("string").(*lua.LTable),
+		"math": all.RawGetString("math").(*lua.LTable), "coroutine": all.RawGetString("coroutine").(*lua.LTable),
+		"redis": e.openRedis(o), "bit": e.openBit(), "cjson": e.openCJSON(),
+		"struct": e.openStruct(), "cmsgpack": e.openMsgpack(),
+	}
+	e.fixString(libs["string"])
+	e.fixTable(libs["table"])
+	e.fixMath(libs["math"])
+	libs["os"] = l.NewTable()
+	libs["os"].RawSetString("clock", e.fn(func(l *lua.LState) int {
+		l.Push(lua.LNumber(float64(e.host.Nanos()) / 1e9))
+		return 1
+	}))
+	delete(libs, "os")
+	for name, t := range libs {
+		t.Metatable = e.readonly
+		g.RawSetString(name, t)
+	}
+	g.RawSetString("server", libs["redis"])
+	g.RawSetString("KEYS", l.NewTable())
+	g.RawSetString("ARGV", l.NewTable())
+	g.RawSetString("_G", g)
+	mt := l.NewTable()
+	mt.Metatable = e.readonly
+	mt.RawSetString("__index", e.fn(func(l *lua.LState) int {
+		name, _ := argString(l.Get(2))
+		l.RaiseError("Script attempted to access nonexistent global variable '%s'", name)
+		return 0
+	}))
+	g.Metatable = mt
+	e.globals = g
+	if mt, ok := l.GetMetatable(lua.LString("")).(*lua.LTable); ok {
+		mt.RawSetString("__index", libs["string"])
+		mt.Metatable = e.readonly
+		e.stringMT = mt
+	}
+}
+
+// isReadonly tells whether scripts may not change a table.
+func (e *Engine) isReadonly(t *lua.LTable) bool {
+	return t.Metatable == lua.LValue(e.readonly) || t == e.globals || t == e.funcGlobals || t == e.readonly
+}
+
+// visible is the metatable of a value as scripts see it.
+func (e *Engine) visible(v lua.LValue) lua.LValue {
+	if mt := e.l.GetMetatable(v); mt != lua.LValue(e.readonly) {
+		return mt
+	}
+	return lua.LNil
+}
+
+func (e *Engine) openBase(g *lua.LTable) {
+	set := func(name string, fn lua.LGFunction) { g.RawSetString(name, e.fn(fn)) }
+	set("getmetatable", func(l *lua.LState) int {
+		if l.GetTop() == 0 {
+			l.RaiseError("bad argument #1 to 'getmetatable' (value expected)")
+		}
+		mt := e.visible(l.Get(1))
+		if t, ok := mt.(*lua.LTable); ok {
+			if f := t.RawGetString("__metatable"); f != lua.LNil {
+				mt = f
+			}
+		}
+		l.Push(mt)
+		return 1
+	})
+	set("setmetatable", func(l *lua.LState) int {
+		t := l.CheckTable(1)
+		mt := l.Get(2)
+		if _, ok := mt.(*lua.LTable); !ok && (mt != lua.LNil || l.GetTop() < 2) {
+			l.RaiseError("bad argument #2 to 'setmetatable' (nil or table expected)")
+		}
+		e.checkWritable(l, t)
+		if old, ok := t.Metatable.(*lua.LTable); ok && old.RawGetString("__metatable") != lua.LNil {
+			l.RaiseError("cannot change a protected metatable")
+		}
+		if mt == lua.LValue(e.readonly) {
+			return 0
+		}
+		t.Metatable = mt
+		l.SetTop(1)
+		return 1
+	})
+	set("rawset", func(l *lua.LState) int {
+		t := l.CheckTable(1)
+		if l.GetTop() < 3 {
+			l.RaiseError("bad argument #%d to 'rawset' (value expected)", l.GetTop()+1)
+		}
+		e.checkWritable(l, t)
+		switch k := l.Get(2).(type) {
+		case *lua.LNilType:
+			l.RaiseError("table index is nil")
+		case lua.LNumber:
+			if k != k {
+				l.RaiseError("table index is NaN")
+			}
+			if k > maxGap && k < lua.LNumber(lua.MaxArrayIndex) {
+				if gap := int(k) - t.MaxN(); gap > maxGap {
+					e.charge(l, gap*16)
+				}
+			}
+		}
+		t.RawSet(l.Get(2), l.Get(3))
+		l.SetTop(1)
+		return 1
+	})
+	set("tostring", func(l *lua.LState) int {
+		if l.GetTop() == 0 {
+			l.RaiseError("bad argument #1 to 'tostring' (value expected)")
+		}
+		v := l.Get(1)
+		if f := l.GetMetaField(v, "__tostring"); f != lua.LNil {
+			l.Push(f)
+			l.Push(v)
+			l.Call(1, 1)
+			return 1
+		}
+		l.Push(lua.LString(tostring(v)))
+		return 1
+	})
+	set("collectgarbage", func(l *lua.LState) int {
+		if opt, _ := argString(l.Get(1)); opt == "count" {
+			l.Push(lua.LNumber(float64(e.samples.read()) / 1024))
+			return 1
+		}
+		l.Push(lua.LNumber(0))
+		return 1
+	})
+	set("gcinfo", func(l *lua.LState) int {
+		l.Push(lua.LNumber(e.samples.read() / 1024))
+		return 1
+	})
+	load := func(l *lua.LState, src, name string) int {
+		if strings.HasPrefix(src, "\x1bLua") {
+			l.Push(lua.LNil)
+			l.Push(lua.LString("bad header in precompiled chunk"))
+			return 2
+		}
+		proto, err := compile(src, name)
+		if err != nil {
+			l.Push(lua.LNil)
+			l.Push(lua.LString(err.Error()))
+			return 2
+		}
+		fn := l.NewFunctionFromProto(proto)
+		fn.Env = e.globals
+		l.Push(fn)
+		return 1
+	}
+	set("loadstring", func(l *lua.LState) int {
+		src := l.CheckString(1)
+		return load(l, src, chunkName(l.OptString(2, src)))
+	})
+	set("load", func(l *lua.LState) int {
+		fn := l.CheckFunction(1)
+		name := chunkName(l.OptString(2, "=(load)"))
+		var b strings.Builder
+		for {
+			l.Push(fn)
+			l.Call(0, 1)
+			s, ok := argString(l.Get(-1))
+			l.Pop(1)
+			if !ok || s == "" {
+				break
+			}
+			e.charge(l, len(s))
+			b.WriteString(s)
+		}
+		return load(l, b.String(), name)
+	})
+	pcall := g.RawGetString("pcall").(*lua.LFunction).GFunction
+	set("pcall", func(l *lua.LState) int { return e.caught(l, pcall(l)) })
+	xpcall := g.RawGetString("xpcall").(*lua.LFunction).GFunction
+	set("xpcall", func(l *lua.LState) int { return e.caught(l, xpcall(l)) })
+	g.RawSetString("__redis__err__handler", e.handler)
+}
+
+// caught looks at what a protected call returned: an order to end passes every pcall, and an error of the server becomes its text.
+func (e *Engine) caught(l *lua.LState, n int) int {
+	if e.fatal != nil {
+		l.Error(e.fatalValue(l), 0)
+	}
+	if n == 2 && l.Get(-2) == lua.LFalse {
+		switch v := l.Get(-1).(type) {
+		case *lua.LTable:
+			if s, ok := v.RawGetString("err").(lua.LString); ok {
+				l.Pop(1)
+				l.Push(s)
+			}
+		case lua.LString:
+			if s := e.luaMessage(string(v)); s != string(v) {
+				l.Pop(1)
+				l.Push(lua.LString(s))
+			}
+		}
+	}
+	return n
+}
+
+func (e *Engine) checkWritable(l *lua.LState, t *lua.LTable) {
+	if e.isReadonly(t) {
+		l.Error(lua.LString(errReadonly), 0)
+	}
+}
+
+// chunkName is a chunk's name as messages show it.
+func chunkName(s string) string {
+	if s != "" && (s[0] == '=' || s[0] == '@') {
+		return s[1:]
+	}
+	line, _, more := strings.Cut(s, "\n")
+	const room = 60 - len(`[string "..."]`) - 1
+	if len(line) > room {
+		line, more = line[:room], true
+	}
+	if more {
+		line += "..."
+	}
+	return `[string "` + line + `"]`
+}
+
+func collect() { runtime.GC() }
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+func anyText(v any) string { return fmt.Sprint(v) }
+
+// tostring is Lua's notation of a value without its metamethod.
+func tostring(v lua.LValue) string {
+	switch v := v.(type) {
+	case lua.LNumber:
+		return numberText(float64(v))
+	case lua.LString:
+		return string(v)
+	case *lua.LTable:
+		return fmt.Sprintf("table: %p", v)
+	case *lua.LFunction:
+		return fmt.Sprintf("function: %p", v)
+	case *lua.LUserData:
+		if v.Value == nil {
+			return "userdata: (nil)"
+		}
+		return fmt.Sprintf("userdata: %p", v)
+	}
+	return v.String()
+}
+
+// numberText is C's "%.14g", in which Lua 5.1 writes numbers.
+func numberText(f float64) string {
+	if f == math.Trunc(f) && math.Abs(f) < 1e14 && (f != 0 || !math.Signbit(f)) {
+		return strconv.FormatInt(int64(f), 10)
+	}
+	return string(appendG(nil, f, 14))
+}
+
+// appendG is C's "%.<prec>g".
+func appendG(dst []byte, f float64, prec int) []byte {
+	switch {
+	case f != f:
+		if math.Signbit(f) {
+			return append(dst, "-nan"...)
+		}
+		return append(dst, "nan"...)
+	case math.IsInf(f, 1):
+		return append(dst, "inf"...)
+	case math.IsInf(f, -1):
+		return append(dst, "-inf"...)
+	}
+	if prec == 0 {
+		prec = 1
+	}
+	from := len(dst)
+	dst = strconv.AppendFloat(dst, f, 'e', prec-1, 64)
+	e := from
+	for e < len(dst) && dst[e] != 'e' {
+		e++
+	}
+	exp, _ := strconv.Atoi(string(dst[e+1:]))
+	if exp < -4 || exp >= prec {
+		tail := string(dst[e:])
+		return append(trimZeros(dst[:e], from), tail...)
+	}
+	dst = strconv.AppendFloat(dst[:from], f, 'f', prec-1-exp, 64)
+	return trimZeros(dst, from)
+}
+
+func trimZeros(b []byte, from int) []byte {
+	dot := false
+	for _, c := range b[from:] {
+		dot = dot || c == '.'
+	}
+	if !dot {
+		return b
+	}
+	for b[len(b)-1] == '0' {
+		b = b[:len(b)-1]
+	}
+	if b[len(b)-1] == '.' {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+// parseNumber is Lua 5.1's conversion of a string to a number: a decimal or hexadecimal numeral with blanks around it.
+func parseNumber(s string) (float64, bool) {
+	s = strings.Trim(s, " \t\n\v\f\r")
+	if s == "" || strings.ContainsAny(s, "_pP") {
+		return 0, false
+	}
+	if f, err := strconv.ParseFloat(s, 64); err == nil || (err.(*strconv.NumError).Err == strconv.ErrRange) {
+		return f, true
+	}
+	neg := false
+	h := s
+	if h[0] == '-' || h[0] == '+' {
+		neg = h[0] == '-'
+		h = h[1:]
+	}
+	if len(h) > 2 && h[0] == '0' && (h[1] == 'x' || h[1] == 'X') {
+		n, err := strconv.ParseUint(h[2:], 16, 64)
+		if err != nil {
+			return 0, false
+		}
+		if neg {
+			return -float64(n), true
+		}
+		return float64(n), true
+	}
+	return 0, false
+}
+
+// prng is the generator behind math.random: every script begins with the same seed, as in Redis, whose generator is that of drand48.
+type prng struct{ x uint64 }
+
+func (p *prng) seed(n uint32) { p.x = uint64(n)<<16 | 0x330e }
+
+// next returns 31 random bits.
+func (p *prng) next() uint32 {
+	p.x = (p.x*0x5deece66d + 0xb) & (1<<48 - 1)
+	return uint32(p.x >> 17)
+}
+
+// messages are the texts in which the machine's errors differ from those of Lua 5.1.
+var messages = []struct {
+	from *regexp.Regexp
+	to   string
+}{
+	{regexp.MustCompile(`attempt to index a non-table object\((\w+)\) with key '(?s:.*)'$`), "attempt to index a $1 value"},
+	{regexp.MustCompile(`cannot perform (?:add|sub|mul|div|mod|pow) operation between (?:number and (\w+)|(\w+) and \w+)$`), "attempt to perform arithmetic on a $1$2 value"},
+	{regexp.MustCompile(`cannot perform concat operation between (?:(?:string|number) and (\w+)|(\w+) and \w+)$`), "attempt to concatenate a $1$2 value"},
+	{regexp.MustCompile(`__unm undefined`), "attempt to perform arithmetic on a table value"},
+	{regexp.MustCompile(`__len undefined`), "attempt to get length of a nil value"},
+	{regexp.MustCompile(`attempt to call a non-function object`), "attempt to call a nil value"},
+}
+
+// luaMessage words an error of the machine as Lua 5.1 does.
+func (e *Engine) luaMessage(s string) string {
+	for i := range messages {
+		if m := &messages[i]; m.from.MatchString(s) {
+			return m.from.ReplaceAllString(s, m.to)
+		}
+	}
+	return s
+}
+
+// syntaxError words a parser's error as Lua 5.1 does.
+func syntaxError(err error, name, src string) error {
+	pe, ok := err.(*parseError)
+	if !ok {
+		return err
+	}
+	near, line := pe.Token, pe.Pos.Line
+	if near == "" || line < 0 {
+		near, line = "<eof>", strings.Count(strings.TrimRight(src, "\n"), "\n")+1
+	}
+	return textError(name + ":" + itoa(line) + ": unexpected symbol near '" + near + "'")
+}
+
+// maxNesting bounds how deep brackets and blocks of a script's text may be nested.
+const maxNesting = 200
+
+// checkNesting refuses a text whose brackets are nested too deeply: parser and compiler walk them by recursion.
+func checkNesting(src, name string) error {
+	depth, line := 0, 1
+	for i := 0; i < len(src); i++ {
+		switch src[i] {
+		case '\n':
+			line++
+		case '(', '{', '[':
+			if depth++; depth > maxNesting*4 {
+				return textError(name + ":" + itoa(line) + ": chunk has too many syntax levels")
+			}
+		case ')', '}', ']':
+			if depth > 0 {
+				depth--
+			}
+		}
+	}
+	return nil
+}
