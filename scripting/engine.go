@@ -95,6 +95,7 @@ type Engine struct {
 	samples  heapSample
 
 	cjson    jsonConfig
+	jsonNull *lua.LUserData
 	loading  *Library
 	numBuf   []byte
 	scratch  []byte
@@ -118,6 +119,7 @@ func New(host Host, o Options) *Engine {
 		o.MemoryLimit = DefaultMemoryLimit
 	}
 	e := &Engine{host: host, memLimit: o.MemoryLimit, proto: 2, cjson: defaultJSON()}
+	e.rand.seed(0)
 	e.open(o)
 	return e
 }
@@ -257,7 +259,6 @@ func (e *Engine) begin() {
 	e.ticks = tickInterval
 	e.charged = 0
 	e.heapBase = 0
-	e.rand.seed(0)
 	e.host.SetResp(2)
 }
 

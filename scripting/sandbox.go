@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
+	"github.com/yuin/gopher-lua/parse"
 )
 
 // The sandbox: which names a script finds, and what it may do with them.
@@ -408,7 +409,7 @@ func (e *Engine) luaMessage(s string) string {
 
 // syntaxError words a parser's error as Lua 5.1 does.
 func syntaxError(err error, name, src string) error {
-	pe, ok := err.(*parseError)
+	pe, ok := err.(*parse.Error)
 	if !ok {
 		return err
 	}

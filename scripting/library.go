@@ -1,0 +1,4 @@
+package scripting
+
+// Library is one function library.
+type Library struct{}
