@@ -25,7 +25,7 @@ func (s *Server) Cron() int64 {
 	if s.cron.loops%max(hz/10, 1) == 0 {
 		s.ops.sample(s.monoNow, s.Stats.Commands, s.Stats.netInput, s.Host.Loop().NetOutput)
 	}
-	if s.activeExpire && !s.Loading {
+	if s.activeExpire && !s.Loading && !s.Busy() {
 		s.activeExpireCycle(1e9 / hz)
 	}
 	s.KS.Begin(s.now, keyspace.ExpiryIgnored)

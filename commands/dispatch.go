@@ -186,6 +186,9 @@ func (s *Server) gates(c *Client, cmd *Command) bool {
 			return s.refuse(c, errLoading)
 		}
 	}
+	if s.Busy() && !obey && !s.busyGate(c) {
+		return false
+	}
 	if s.paused.until != 0 && !obey && s.pausedNow(c, effective) {
 		return false
 	}

@@ -24,6 +24,8 @@ type Loader struct {
 	// StreamDB is the database that was selected in the master's stream when the
 	// snapshot was taken.
 	StreamDB int
+	// Functions are the texts of the function libraries, for InstallFunctions.
+	Functions []string
 
 	ks  *keyspace.Keyspace
 	db  *keyspace.DB

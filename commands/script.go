@@ -25,20 +25,41 @@ type scriptState struct {
 	bytes  int64 // of the cached scripts' texts
 
 	running   *scripting.Script
-	readOnly  bool // the script may not write
+	function  *scripting.Function // the function that runs; nil for a script
+	readOnly  bool                // the script may not write
 	allowOOM  bool
 	compat    bool // no shebang: the gates look at each command
 	wrote     bool
 	oom       bool  // memory was above maxmemory when the script began
 	startedAt int64 // ns
 	killed    bool
-	panicked  any
+
+	// What the job on the second stack takes and leaves (script_busy.go).
+	co         coroutine
+	keys, argv [][]byte
+	out        []byte
+	failed     bool
+	mayYield   bool
+	overdue    bool  // it stepped aside at least once
+	aside      bool  // it stands aside now
+	sliceEnd   int64 // ns
+	now        int64 // the script's logical time, unix ms
+	runScript  func()
+	runFunc    func()
+	funcArgs   [][]byte // of the FCALL
+	panicked   any
 }
 
 func (s *Server) scripts() *scriptState {
 	if s.script == nil {
 		t := &scriptState{s: s, client: s.NewInternalClient()}
 		t.client.flags |= flagScript | flagDenyBlocking
+		t.runScript = func() {
+			t.out, t.failed = t.engine.Run(t.out[:0], t.running, t.keys, t.argv, t.caller.proto)
+		}
+		t.runFunc = func() {
+			t.out, t.failed = s.functions.engine.Call(t.out[:0], t.function, t.keys, t.argv, t.caller.proto)
+		}
 		t.flush()
 		s.script = t
 	}
@@ -50,7 +71,11 @@ func (t *scriptState) flush() {
 	t.byText = make(map[string]*scripting.Script)
 	t.bySHA = make(map[string]*scripting.Script)
 	t.bytes = 0
-	t.engine = scripting.New(t, scripting.Options{Version: CompatVersion, VersionNum: compatVersionNum})
+	t.engine = t.newEngine()
+}
+
+func (t *scriptState) newEngine() *scripting.Engine {
+	return scripting.New(t, scripting.Options{Version: CompatVersion, VersionNum: compatVersionNum})
 }
 
 // load compiles a script, or finds it in the cache.
@@ -96,7 +121,7 @@ func evalGeneric(c *Client, bySHA, ro bool) {
 		c.addReplyError(errNoScript)
 		return
 	}
-	keys, argv, ok := c.keysAndArgs()
+	keys, argv, ok := c.keysAndArgs("")
 	if !ok {
 		return
 	}
@@ -117,15 +142,14 @@ func evalGeneric(c *Client, bySHA, ro bool) {
 		return
 	}
 	t.begin(c, sc)
-	start := len(c.out)
-	var failed bool
-	c.out, failed = t.engine.Run(c.out, sc, keys, argv, c.proto)
-	t.end(c, start, failed)
+	t.function = nil
+	t.keys, t.argv = keys, argv
+	t.execute(c, t.runScript)
 }
 
 // keysAndArgs reads "numkeys key … arg …" from the third argument on.
-func (c *Client) keysAndArgs() (keys, argv [][]byte, ok bool) {
-	n, ok := c.longArg(2, "")
+func (c *Client) keysAndArgs(bad string) (keys, argv [][]byte, ok bool) {
+	n, ok := c.longArg(2, bad)
 	if !ok {
 		return nil, nil, false
 	}
@@ -272,16 +296,6 @@ func (t *scriptState) Log(level int, text string) { t.s.Host.Logf(LogLevel(level
 // Nanos implements scripting.Host.
 func (t *scriptState) Nanos() int64 { return t.s.Host.Nanos() }
 
-var errKilled = errors.New("Error running script: user script killed")
-
-// Interrupt implements scripting.Host.
-func (t *scriptState) Interrupt() error {
-	if t.panicked != nil || t.killed {
-		return errKilled
-	}
-	return nil
-}
-
 func scriptLoadCommand(c *Client) {
 	sc, err := c.srv.scripts().load(c.args[2])
 	if err != nil {
@@ -321,8 +335,28 @@ func scriptShowCommand(c *Client) {
 	c.addReplyBulkString(sc.Text)
 }
 
-func scriptKillCommand(c *Client) {
-	c.addReplyError("-NOTBUSY No scripts in execution right now.")
+func scriptKillCommand(c *Client) { killScript(c, false) }
+
+// killScript ends the script (or function) in execution, if it has not written yet.
+func killScript(c *Client, function bool) {
+	t := c.srv.script
+	switch {
+	case t == nil || t.caller == nil:
+		c.addReplyError("-NOTBUSY No scripts in execution right now.")
+	case t.caller.isMaster():
+		c.addReplyError("-UNKILLABLE The busy script was sent by a master instance in the context of replication and cannot be killed.")
+	case t.wrote:
+		c.addReplyError("-UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.")
+	case function != (t.function != nil):
+		if function {
+			c.addReplyError("-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.")
+		} else {
+			c.addReplyError("-BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.")
+		}
+	default:
+		t.killed = true
+		c.addReplyOK()
+	}
 }
 
 func scriptDebugCommand(c *Client) {

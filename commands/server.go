@@ -205,6 +205,7 @@ type Server struct {
 	tracking          tracking
 	keyRefs           []KeyRef
 	script            *scriptState // nil until the first script
+	functions         functionTable
 	// peakMemory and startupMemory are INFO's, bytes.
 	peakMemory, startupMemory int64
 }
@@ -374,6 +375,9 @@ func (s *Server) SwapKeyspace(ks *keyspace.Keyspace) {
 	s.KS = ks
 	for c := s.clients.head; c != nil; c = c.next {
 		c.db = ks.DB(c.db.ID)
+	}
+	if s.script != nil {
+		s.script.client.db = ks.DB(s.script.client.db.ID)
 	}
 	if s.current != nil && s.current.flags&flagInternal != 0 {
 		s.current.db = ks.DB(s.current.db.ID)

@@ -177,6 +177,7 @@ func (h *linkHostOf) Install(l masterlink.Loaded, info masterlink.SyncInfo) {
 	}
 	r.dropStream()
 	r.srv.SwapKeyspace(ld.Keyspace())
+	r.srv.InstallFunctions(ld.Functions)
 	r.loaded = ld.Keys
 	r.srv.Loading = false
 	r.synced = true
@@ -258,6 +259,12 @@ func (h *linkHostOf) OnStream(c *masterlink.Chunk) {
 // A transaction is applied as one whatever it takes, because EXEC is one
 // command of the stream.
 func (r *Replica) applySlice() {
+	if r.srv.Busy() {
+		// A script is half way through: what it reads must not change under it.
+		r.applying = true
+		r.After(2e6, r.applySlice)
+		return
+	}
 	r.applying = false
 	var err error
 	func() {

@@ -53,7 +53,7 @@ func (e *Engine) openRedis(o Options) *lua.LTable {
 	set("replicate_commands", func(l *lua.LState) int { l.Push(lua.LTrue); return 1 })
 	set("set_repl", func(l *lua.LState) int {
 		if l.GetTop() != 1 {
-			return e.raise(l, "redis.set_repl() requires one argument.")
+			return e.raise(l, "redis.set_repl() requires two arguments.")
 		}
 		n, _ := argNumber(l.Get(1))
 		if f := truncate(n); f&^3 != 0 {
@@ -66,7 +66,7 @@ func (e *Engine) openRedis(o Options) *lua.LTable {
 	set("acl_check_cmd", func(l *lua.LState) int {
 		args, ok := e.args(l)
 		if len(args) == 0 && ok {
-			return e.raise(l, "Please specify at least one argument for this redis.acl_check_cmd() call")
+			return e.raise(l, "Please specify at least one argument for this redis lib call")
 		}
 		if !ok {
 			return e.raise(l, "redis.acl_check_cmd() arguments must be strings or integers")

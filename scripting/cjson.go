@@ -158,7 +158,7 @@ func (w *jsonWriter) value(v lua.LValue, depth int) {
 		w.b = append(w.b, "null"...)
 	case *lua.LTable:
 		if depth++; depth > w.c.encodeDepth {
-			w.l.RaiseError("Cannot serialise, excessive depth (%d)", depth)
+			w.l.RaiseError("Cannot serialise, excessive nesting (%d)", depth)
 		}
 		if n := w.arrayLength(v); n >= 0 {
 			w.array(v, n, depth)
@@ -320,7 +320,7 @@ func (r *jsonReader) document() lua.LValue {
 // token names what stands at the present place, for a message.
 func (r *jsonReader) token() string {
 	r.blank()
-	if r.i >= len(r.s) {
+	if r.i >= len(r.s) || r.s[r.i] == 0 {
 		return "T_END"
 	}
 	switch c := r.s[r.i]; {
@@ -472,7 +472,6 @@ func (r *jsonReader) number() float64 {
 }
 
 func (r *jsonReader) string() string {
-	at := r.i
 	r.i++
 	from := r.i
 	for r.i < len(r.s) && r.s[r.i] != '"' && r.s[r.i] != '\\' {
@@ -486,7 +485,7 @@ func (r *jsonReader) string() string {
 	b := []byte(r.s[from:r.i])
 	for {
 		if r.i >= len(r.s) {
-			r.fail("object key string or value"[18:], "unexpected end of string", r.i)
+			r.fail("value", "unexpected end of string", r.i)
 		}
 		c := r.s[r.i]
 		r.i++
@@ -517,6 +516,7 @@ func (r *jsonReader) string() string {
 		case 't':
 			b = append(b, '\t')
 		case 'u':
+			esc := r.i - 2
 			u, ok := r.hex4()
 			if ok && u >= 0xd800 && u < 0xe000 {
 				ok = u < 0xdc00 && r.i+1 < len(r.s) && r.s[r.i] == '\\' && r.s[r.i+1] == 'u'
@@ -529,7 +529,7 @@ func (r *jsonReader) string() string {
 				}
 			}
 			if !ok {
-				r.fail("value", "invalid unicode escape code", at)
+				r.fail("value", "invalid unicode escape code", esc)
 			}
 			b = utf8.AppendRune(b, u)
 		default:
@@ -549,7 +549,7 @@ func (r *jsonReader) hex4() (rune, bool) {
 
 func (r *jsonReader) deeper() {
 	if r.depth++; r.depth > r.c.decodeDepth {
-		r.l.RaiseError("Found too many nested data structures (%d)", r.depth)
+		r.l.RaiseError("Found too many nested data structures (%d) at character %d", r.depth, r.i+1)
 	}
 	r.e.charge(r.l, 200)
 }

@@ -162,15 +162,11 @@ func (w *packer) table(t *lua.LTable, depth int) {
 			top = float64(n)
 		}
 	}
-	if array && items > 0 && top == float64(items) {
+	if array && top == float64(items) {
 		w.head(items, 0x90, 0xdc)
 		for i := 1; i <= items; i++ {
 			w.value(t.RawGet(lua.LNumber(i)), depth+1)
 		}
-		return
-	}
-	if items == 0 {
-		w.b = append(w.b, 0x80)
 		return
 	}
 	w.head(items, 0x80, 0xde)

@@ -94,12 +94,14 @@ type Engine struct {
 	fatal    error // ends the script past pcall
 	samples  heapSample
 
-	cjson    jsonConfig
-	jsonNull *lua.LUserData
-	loading  *Library
-	numBuf   []byte
-	scratch  []byte
-	errCount int
+	cjson       jsonConfig
+	jsonNull    *lua.LUserData
+	loading     *Library
+	loadGlobals map[string]lua.LValue
+	deadline    int64 // ns; 0 none
+	numBuf      []byte
+	scratch     []byte
+	errCount    int
 }
 
 // Options configure an engine.
@@ -121,6 +123,7 @@ func New(host Host, o Options) *Engine {
 	e := &Engine{host: host, memLimit: o.MemoryLimit, proto: 2, cjson: defaultJSON()}
 	e.rand.seed(0)
 	e.open(o)
+	e.openLibraries()
 	return e
 }
 

@@ -78,6 +78,22 @@ func init() {
 		return concat(l, inst, base)
 	}
 
+	length := jumpTable[lua.OP_LEN]
+	jumpTable[lua.OP_LEN] = func(l *lua.LState, inst uint32, base unsafe.Pointer) int {
+		if e := engineOf(l); e != nil {
+			// Lua 5.1 knows no __len of tables.
+			switch v := l.Get(int(inst&0x1ff) + 1).(type) {
+			case *lua.LTable:
+				setRegister(l, int(inst>>18)&0xff, lua.LNumber(v.Len()))
+				return 0
+			case lua.LString:
+			default:
+				l.RaiseError("attempt to get length of a %s value", v.Type().String())
+			}
+		}
+		return length(l, inst, base)
+	}
+
 	setGlobal := jumpTable[lua.OP_SETGLOBAL]
 	jumpTable[lua.OP_SETGLOBAL] = func(l *lua.LState, inst uint32, base unsafe.Pointer) int {
 		if e := engineOf(l); e != nil {
@@ -126,6 +142,9 @@ func (e *Engine) tick(l *lua.LState) {
 	e.ticks = tickInterval
 	if e.fatal == nil && e.running {
 		e.fatal = e.host.Interrupt()
+		if e.fatal == nil && e.deadline != 0 && e.host.Nanos() > e.deadline {
+			e.fatal = textError("FUNCTION LOAD timeout")
+		}
 		if e.fatal == nil {
 			e.fatal = e.measure()
 		}

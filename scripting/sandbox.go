@@ -212,6 +212,98 @@ func (e *Engine) openBase(g *lua.LTable) {
 		}
 		return load(l, b.String(), name)
 	})
+	set("error", func(l *lua.LState) int {
+		v := l.Get(1)
+		level := optInt(l, 2, "error", 1)
+		if s, ok := argString(v); ok && level > 0 {
+			v = lua.LString(whereAt(l, level) + s)
+		}
+		l.Error(v, 0)
+		return 0
+	})
+	set("tonumber", func(l *lua.LState) int {
+		base := optInt(l, 2, "tonumber", 10)
+		if l.GetTop() == 0 {
+			argError(l, 1, "tonumber", "value expected")
+		}
+		if base == 10 {
+			if f, ok := argNumber(l.Get(1)); ok {
+				return pushNumber(l, f)
+			}
+			l.Push(lua.LNil)
+			return 1
+		}
+		s := strings.Trim(checkString(l, 1, "tonumber"), " \t\n\v\f\r")
+		if base < 2 || base > 36 {
+			argError(l, 2, "tonumber", "base out of range")
+		}
+		if base == 16 && len(s) > 2 && s[0] == '0' && s[1]|0x20 == 'x' {
+			s = s[2:]
+		}
+		if n, err := strconv.ParseUint(s, base, 64); err == nil {
+			return pushNumber(l, float64(n))
+		} else if n, err := strconv.ParseInt(s, base, 64); err == nil {
+			return pushNumber(l, float64(uint64(n)))
+		}
+		l.Push(lua.LNil)
+		return 1
+	})
+	set("type", func(l *lua.LState) int {
+		if l.GetTop() == 0 {
+			argError(l, 1, "type", "value expected")
+		}
+		return pushString(l, l.Get(1).Type().String())
+	})
+	ipairs := e.fn(func(l *lua.LState) int {
+		i := int(l.Get(2).(lua.LNumber)) + 1
+		v := l.Get(1).(*lua.LTable).RawGetInt(i)
+		if v == lua.LNil {
+			l.Push(lua.LNil)
+			return 1
+		}
+		l.Push(lua.LNumber(i))
+		l.Push(v)
+		return 2
+	})
+	set("ipairs", func(l *lua.LState) int {
+		t := checkTable(l, 1, "ipairs")
+		l.Push(ipairs)
+		l.Push(t)
+		return 2 + pushNumber(l, 0)
+	})
+	next := g.RawGetString("next")
+	set("pairs", func(l *lua.LState) int {
+		t := checkTable(l, 1, "pairs")
+		l.Push(next)
+		l.Push(t)
+		l.Push(lua.LNil)
+		return 3
+	})
+	set("select", func(l *lua.LState) int {
+		n := l.GetTop()
+		if s, ok := l.Get(1).(lua.LString); ok && strings.HasPrefix(string(s), "#") {
+			return pushNumber(l, float64(n-1))
+		}
+		i := checkInt(l, 1, "select")
+		if i < 0 {
+			i = n + i
+		} else if i > n {
+			i = n
+		}
+		if i < 1 {
+			argError(l, 1, "select", "index out of range")
+		}
+		return n - i
+	})
+	set("assert", func(l *lua.LState) int {
+		if l.GetTop() == 0 {
+			argError(l, 1, "assert", "value expected")
+		}
+		if !lua.LVAsBool(l.Get(1)) {
+			l.RaiseError("%s", optString(l, 2, "assert", "assertion failed!"))
+		}
+		return l.GetTop()
+	})
 	pcall := g.RawGetString("pcall").(*lua.LFunction).GFunction
 	set("pcall", func(l *lua.LState) int { return e.caught(l, pcall(l)) })
 	xpcall := g.RawGetString("xpcall").(*lua.LFunction).GFunction
@@ -348,7 +440,7 @@ func trimZeros(b []byte, from int) []byte {
 // parseNumber is Lua 5.1's conversion of a string to a number: a decimal or hexadecimal numeral with blanks around it.
 func parseNumber(s string) (float64, bool) {
 	s = strings.Trim(s, " \t\n\v\f\r")
-	if s == "" || strings.ContainsAny(s, "_pP") {
+	if s == "" || strings.ContainsAny(s, "_pP") || s[0] > '9' && s[0]|0x20 != 'i' && s[0]|0x20 != 'n' {
 		return 0, false
 	}
 	if f, err := strconv.ParseFloat(s, 64); err == nil || (err.(*strconv.NumError).Err == strconv.ErrRange) {
@@ -399,6 +491,12 @@ var messages = []struct {
 
 // luaMessage words an error of the machine as Lua 5.1 does.
 func (e *Engine) luaMessage(s string) string {
+	if i := strings.Index(s, "attempt to compare "); i >= 0 {
+		if a, b, ok := strings.Cut(s[i+len("attempt to compare "):], " with "); ok && a == b {
+			return s[:i] + "attempt to compare two " + a + " values"
+		}
+		return s
+	}
 	for i := range messages {
 		if m := &messages[i]; m.from.MatchString(s) {
 			return m.from.ReplaceAllString(s, m.to)
@@ -441,4 +539,16 @@ func checkNesting(src, name string) error {
 		}
 	}
 	return nil
+}
+
+// whereAt is the position that error puts before its text: level 1 is the function that called it.
+func whereAt(l *lua.LState, level int) string {
+	d, ok := l.GetStack(level)
+	if !ok {
+		return ""
+	}
+	if _, err := l.GetInfo("Sl", d, lua.LNil); err != nil || d.What == "G" {
+		return ""
+	}
+	return d.Source + ":" + itoa(d.CurrentLine) + ": "
 }

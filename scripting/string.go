@@ -16,10 +16,7 @@ func (e *Engine) fixString(t *lua.LTable) {
 	set("find", func(l *lua.LState) int { return e.find(l, "find", true) })
 	set("match", func(l *lua.LState) int { return e.find(l, "match", false) })
 	set("gmatch", e.gmatch)
-	set("gfind", func(l *lua.LState) int {
-		l.RaiseError("'string.gfind' was renamed to 'string.gmatch'")
-		return 0
-	})
+	set("gfind", e.gmatch)
 	set("gsub", e.gsub)
 	set("len", func(l *lua.LState) int { return pushNumber(l, float64(len(checkString(l, 1, "len")))) })
 	set("rep", func(l *lua.LState) int {
@@ -122,7 +119,9 @@ func (e *Engine) format(l *lua.LState) int {
 			out = append(out, '%')
 			continue
 		}
-		arg++
+		if arg++; arg > l.GetTop() {
+			argError(l, arg, "format", "no value")
+		}
 		var s spec
 		start := i
 		for ; i < len(f) && strings.IndexByte("-+ #0", f[i]) >= 0; i++ {

@@ -15,15 +15,15 @@ import (
 
 // packOption is one item of a format.
 type packOption struct {
-	op        byte
-	size      int
-	toAlign   int
-	big       bool
-	remaining string
+	op      byte
+	size    int
+	toAlign int
+	big     bool
 }
 
 type packFormat struct {
 	l     *lua.LState
+	name  string
 	f     string
 	big   bool
 	align int
@@ -62,7 +62,7 @@ func (p *packFormat) next() (packOption, bool) {
 		case '!':
 			a := p.number(8)
 			if a == 0 || a&(a-1) != 0 {
-				p.l.RaiseError("alignment is not a power of 2")
+				p.l.RaiseError("alignment %d is not a power of 2", a)
 			}
 			p.align = a
 			continue
@@ -82,7 +82,7 @@ func (p *packFormat) next() (packOption, bool) {
 			o.size = p.number(1)
 		case 's':
 		default:
-			argError(p.l, 1, "?", "invalid format option '"+string([]byte{o.op})+"'")
+			argError(p.l, 1, p.name, "invalid format option '"+string([]byte{o.op})+"'")
 		}
 		if a := min(o.size, p.align); a > 1 && o.op != 'c' && a&(a-1) == 0 {
 			o.toAlign = (a - p.total&(a-1)) & (a - 1)
@@ -99,10 +99,10 @@ func (e *Engine) openStruct() *lua.LTable {
 	set("pack", e.structPack)
 	set("unpack", e.structUnpack)
 	set("size", func(l *lua.LState) int {
-		p := &packFormat{l: l, f: checkString(l, 1, "size"), align: 1}
+		p := &packFormat{l: l, name: "size", f: checkString(l, 1, "size"), align: 1}
 		for o, ok := p.next(); ok; o, ok = p.next() {
 			if o.op == 's' {
-				argError(l, 1, "size", "variable-size format in sizeof")
+				argError(l, 1, "size", "option 's' has no fixed size")
 			}
 			if o.op == 'c' && o.size == 0 {
 				argError(l, 1, "size", "variable-length format in sizeof")
@@ -115,7 +115,7 @@ func (e *Engine) openStruct() *lua.LTable {
 }
 
 func (e *Engine) structPack(l *lua.LState) int {
-	p := &packFormat{l: l, f: checkString(l, 1, "pack"), align: 1}
+	p := &packFormat{l: l, name: "pack", f: checkString(l, 1, "pack"), align: 1}
 	var b []byte
 	arg := 2
 	for o, ok := p.next(); ok; o, ok = p.next() {
@@ -171,10 +171,10 @@ func (e *Engine) structPack(l *lua.LState) int {
 			if n == 0 {
 				n = len(s)
 			}
+			arg++
 			if len(s) < n {
 				argError(l, arg, "pack", "string too short")
 			}
-			arg++
 			b = append(b, s[:n]...)
 			if o.op == 's' {
 				b = append(b, 0)
@@ -186,7 +186,7 @@ func (e *Engine) structPack(l *lua.LState) int {
 }
 
 func (e *Engine) structUnpack(l *lua.LState) int {
-	p := &packFormat{l: l, f: checkString(l, 1, "unpack"), align: 1}
+	p := &packFormat{l: l, name: "unpack", f: checkString(l, 1, "unpack"), align: 1}
 	data := checkString(l, 2, "unpack")
 	pos := optInt(l, 3, "unpack", 1) - 1
 	if pos < 0 {
@@ -253,7 +253,7 @@ func (e *Engine) structUnpack(l *lua.LState) int {
 				size++
 			}
 			if pos+size >= len(data) {
-				argError(l, 2, "unpack", "unfinished string in data")
+				l.RaiseError("unfinished string in data")
 			}
 			pushString(l, data[pos:pos+size])
 			size++

@@ -176,6 +176,9 @@ func (s *sorter) Less(i, j int) bool {
 				return x < y
 			}
 		}
+		if a.Type() != b.Type() {
+			s.l.Error(lua.LString("attempt to compare "+a.Type().String()+" with "+b.Type().String()), 0)
+		}
 		return s.l.LessThan(a, b)
 	}
 	s.l.Push(s.fn)
