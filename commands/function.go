@@ -256,9 +256,13 @@ func functionListCommand(c *Client) {
 
 func functionStatsCommand(c *Client) {
 	s := c.srv
+	t := s.script
+	if t != nil && t.caller != nil && t.function == nil {
+		c.addReplyError(errBusyScript)
+		return
+	}
 	c.addReplyMapLen(2)
 	c.addReplyBulkString("running_script")
-	t := s.script
 	if t == nil || t.function == nil || t.caller == nil {
 		c.addReplyNull()
 	} else {

@@ -349,9 +349,9 @@ func killScript(c *Client, function bool) {
 		c.addReplyError("-UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.")
 	case function != (t.function != nil):
 		if function {
-			c.addReplyError("-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.")
+			c.addReplyError(errBusyScript)
 		} else {
-			c.addReplyError("-BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.")
+			c.addReplyError(errBusyFunction)
 		}
 	default:
 		t.killed = true

@@ -55,6 +55,11 @@ func (co *coroutine) goOn() bool {
 // Busy tells whether an overdue script stands aside: no command of the master's stream may be applied until it has ended.
 func (s *Server) Busy() bool { return s.script != nil && s.script.aside }
 
+const (
+	errBusyScript   = "-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+	errBusyFunction = "-BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
+)
+
 // busyGate refuses a command while an overdue script stands aside.
 func (s *Server) busyGate(c *Client) bool {
 	t := s.script
@@ -62,9 +67,9 @@ func (s *Server) busyGate(c *Client) bool {
 		return true
 	}
 	if t.function != nil {
-		return s.refuse(c, "-BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.")
+		return s.refuse(c, errBusyFunction)
 	}
-	return s.refuse(c, "-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.")
+	return s.refuse(c, errBusyScript)
 }
 
 // Interrupt implements scripting.Host: it runs inside the script, about once a millisecond.
@@ -96,7 +101,7 @@ func (t *scriptState) killCommand() string {
 }
 
 func (t *scriptState) killText() string {
-	return "Error running script: user script killed by " + t.killCommand()
+	return "Script killed by user with SCRIPT KILL..."
 }
 
 // execute runs a script whose state begin has set, and answers its client: at once, or, if the script steps aside, when it has ended.
@@ -104,7 +109,7 @@ func (t *scriptState) execute(c *Client, run func()) {
 	s := t.s
 	t.mayYield = c.conn != nil && c.flags&(flagMaster|flagExecuting|flagDenyBlocking) == 0
 	t.overdue = false
-	t.sliceEnd = t.startedAt + max(s.V.BusyReplyThreshold, 1)*1e6
+	t.sliceEnd = t.startedAt + s.V.BusyReplyThreshold*1e6
 	if !t.mayYield {
 		run()
 		t.finish(c)

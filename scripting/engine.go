@@ -84,15 +84,16 @@ type Engine struct {
 	handler  *lua.LFunction
 	rand     prng
 
-	running  bool
-	argv     [][]byte
-	proto    int // of replies to redis.call
-	ticks    int // until the next look at the host
-	charged  int64
-	memLimit int64
-	heapBase uint64
-	fatal    error // ends the script past pcall
-	samples  heapSample
+	running   bool
+	argv      [][]byte
+	proto     int // of replies to redis.call
+	protected int // depth of protected calls
+	ticks     int // until the next look at the host
+	charged   int64
+	memLimit  int64
+	heapBase  uint64
+	fatal     error // ends the script past pcall
+	samples   heapSample
 
 	cjson       jsonConfig
 	jsonNull    *lua.LUserData
@@ -113,7 +114,7 @@ type Options struct {
 }
 
 // DefaultMemoryLimit is what one script may hold if nothing else is set, bytes.
-const DefaultMemoryLimit = 256 << 20
+const DefaultMemoryLimit = 128 << 20
 
 // New makes an engine.
 func New(host Host, o Options) *Engine {
@@ -261,6 +262,7 @@ func (e *Engine) begin() {
 	e.fatal = nil
 	e.ticks = tickInterval
 	e.charged = 0
+	e.protected = 0
 	e.heapBase = 0
 	e.host.SetResp(2)
 }

@@ -81,12 +81,12 @@ func init() {
 	length := jumpTable[lua.OP_LEN]
 	jumpTable[lua.OP_LEN] = func(l *lua.LState, inst uint32, base unsafe.Pointer) int {
 		if e := engineOf(l); e != nil {
-			// Lua 5.1 knows no __len of tables.
-			switch v := l.Get(int(inst&0x1ff) + 1).(type) {
-			case *lua.LTable:
-				setRegister(l, int(inst>>18)&0xff, lua.LNumber(v.Len()))
-				return 0
-			case lua.LString:
+			b := int(inst & 0x1ff)
+			if b&0x100 != 0 {
+				return length(l, inst, base) // a constant: a string, or an error in the machine's own words
+			}
+			switch v := l.Get(b + 1).(type) {
+			case *lua.LTable, lua.LString:
 			default:
 				l.RaiseError("attempt to get length of a %s value", v.Type().String())
 			}

@@ -305,10 +305,24 @@ func (e *Engine) openBase(g *lua.LTable) {
 		return l.GetTop()
 	})
 	pcall := g.RawGetString("pcall").(*lua.LFunction).GFunction
-	set("pcall", func(l *lua.LState) int { return e.caught(l, pcall(l)) })
+	set("pcall", func(l *lua.LState) int { return e.guarded(l, pcall) })
 	xpcall := g.RawGetString("xpcall").(*lua.LFunction).GFunction
-	set("xpcall", func(l *lua.LState) int { return e.caught(l, xpcall(l)) })
+	set("xpcall", func(l *lua.LState) int { return e.guarded(l, xpcall) })
 	g.RawSetString("__redis__err__handler", e.handler)
+}
+
+// maxProtected is how deep protected calls may be nested: Lua's limit for C calls.
+const maxProtected = 195
+
+// guarded makes a protected call.
+func (e *Engine) guarded(l *lua.LState, call lua.LGFunction) int {
+	if e.protected >= maxProtected {
+		l.RaiseError("stack overflow")
+	}
+	e.protected++
+	n := call(l)
+	e.protected--
+	return e.caught(l, n)
 }
 
 // caught looks at what a protected call returned: an order to end passes every pcall, and an error of the server becomes its text.
