@@ -389,3 +389,11 @@ func scriptHelpCommand(c *Client) {
 		"    Load a script into the scripts cache without executing it.",
 	})
 }
+
+// cachedScripts is the number of scripts that EVALSHA finds.
+func (s *Server) cachedScripts() int {
+	if s.script == nil {
+		return 0
+	}
+	return len(s.script.bySHA)
+}

@@ -36,13 +36,6 @@ func checkNumber(l *lua.LState, n int, name string) float64 {
 	return f
 }
 
-func optNumber(l *lua.LState, n int, name string, def float64) float64 {
-	if l.Get(n) == lua.LNil {
-		return def
-	}
-	return checkNumber(l, n, name)
-}
-
 func optString(l *lua.LState, n int, name, def string) string {
 	if l.Get(n) == lua.LNil {
 		return def

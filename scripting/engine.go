@@ -102,7 +102,6 @@ type Engine struct {
 	deadline    int64 // ns; 0 none
 	numBuf      []byte
 	scratch     []byte
-	errCount    int
 }
 
 // Options configure an engine.

@@ -22,6 +22,7 @@ var elsewhere = map[string]string{
 var beyond = map[string]string{
 	"CLIENT|NO-TOUCH": "7.2",
 	"CLIENT|SETINFO":  "7.2: client libraries send it on every connection",
+	"SCRIPT|SHOW":     "Valkey 8.0",
 }
 
 // A row is one command or subcommand of a COMMAND reply.
