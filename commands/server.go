@@ -9,6 +9,7 @@ import (
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
+	"github.com/raniellyferreira/redis-inmemory-replica/rdb"
 	"github.com/raniellyferreira/redis-inmemory-replica/resp"
 )
 
@@ -193,6 +194,7 @@ type Server struct {
 	cron           cronState
 	activeExpire   bool
 	scratch        []byte
+	compressor     rdb.Compressor
 	following      bool
 	rand           func() uint64
 	notifyFlags    int

@@ -196,7 +196,8 @@ func (a *Arena) Alloc(n int) Ref {
 	m := &a.slabs[s]
 	ci := &classes[c]
 	off := uintptr(s) << unitShift
-	if m.free != 0 {
+	// Under invariants blocks that were never used come first, so that a stale reference is not soon alive again.
+	if m.free != 0 && (!invariants || m.bump == ci.blocks) {
 		off += uintptr(m.free-1) << ci.gran
 		m.free = ld16(a.base, off)
 	} else {
@@ -376,7 +377,8 @@ func (a *Arena) dropSlab(c int, s uint32) {
 		a.unlist(c, s)
 	}
 	if m.flags&slabEvac != 0 {
-		a.compact.marked--
+		a.unmark(s)
+		a.compact.freed += int(classes[c].units)
 	}
 	units := uint32(classes[c].units)
 	for i := uint32(0); i < units; i++ {

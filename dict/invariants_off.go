@@ -7,9 +7,15 @@ const invariants = false
 
 type debugArena struct{}
 
+type generation = struct{}
+
 func (*debugArena) init()                   {}
 func (*debugArena) mustLive(Ref)            {}
 func (*debugArena) alloc(*Arena, Ref, int)  {}
 func (*debugArena) free(*Arena, Ref)        {}
 func (*debugArena) resize(*Arena, Ref, int) {}
 func (*debugArena) isLive(Ref) bool         { return true }
+func (*debugArena) check(*Arena) error      { return nil }
+
+func (*debugArena) generationOf(Ref) generation { return generation{} }
+func (*debugArena) mustBe(Handle)               {}

@@ -14,6 +14,8 @@ const (
 	poisonFresh = 0xcd
 )
 
+type generation = uint32
+
 type debugArena struct {
 	size map[Ref]int    // live blocks
 	gen  map[Ref]uint32 // how often a reference was given out
@@ -48,6 +50,32 @@ func (d *debugArena) free(a *Arena, r Ref) {
 }
 
 func (d *debugArena) resize(_ *Arena, r Ref, n int) { d.size[r] = n }
+
+// check verifies that the blocks believed live are those of the arena's sums.
+func (d *debugArena) check(a *Arena) error {
+	total := int64(0)
+	for r, n := range d.size {
+		if have := a.Usable(r); have != n {
+			return fmt.Errorf("dict: block %#x of %d bytes was given out with %d", r, have, n)
+		}
+		total += int64(n)
+	}
+	if total != a.live {
+		return fmt.Errorf("dict: %d bytes live, the blocks given out have %d", a.live, total)
+	}
+	return nil
+}
+
+func (d *debugArena) generationOf(r Ref) generation {
+	d.mustLive(r)
+	return d.gen[r]
+}
+
+func (d *debugArena) mustBe(h Handle) {
+	if d.size[h.ref] == 0 || d.gen[h.ref] != h.gen {
+		panic(fmt.Sprintf("dict: handle to block %#x, generation %d, which is now %d (live: %v)", h.ref, h.gen, d.gen[h.ref], d.size[h.ref] != 0))
+	}
+}
 
 func fill(b []byte, v byte) {
 	for i := range b {

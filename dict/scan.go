@@ -14,18 +14,37 @@ func (t *Table) Scan(a *Arena, cursor uint64, fn func(Ref)) uint64 {
 	if t.arr[0] == 0 {
 		return 0
 	}
+	return t.walk(cursor, func(w int, i uint64) {
+		for u := t.arr[w] + uint32(i); u != 0; {
+			b := a.bucket(u)
+			for m := ^matchTags(b, 0) & allSlots; m != 0; m &= m - 1 {
+				fn(Ref(slotWord(b, firstSlot(m)) & refMask))
+			}
+			u = bucketNext(b)
+		}
+	})
+}
+
+// walk calls fn for the chains that one value of a cursor stands for, by array and number, and returns the next value.
+func (t *Table) walk(cursor uint64, fn func(w int, i uint64)) uint64 {
+	visit := func(w int) {
+		i := cursor & (1<<t.bits[w] - 1)
+		if w == 1 || i >= t.pos { // the others have been moved to array 1
+			fn(w, i)
+		}
+	}
 	if t.arr[1] == 0 {
-		t.scanBucket(a, 0, cursor, fn)
+		visit(0)
 		return nextCursor(cursor, t.bits[0])
 	}
 	small, large := 0, 1
 	if t.bits[0] > t.bits[1] {
 		small, large = 1, 0
 	}
-	t.scanBucket(a, small, cursor, fn)
+	visit(small)
 	mask := uint64(1)<<t.bits[small] - 1
 	for {
-		t.scanBucket(a, large, cursor, fn)
+		visit(large)
 		cursor = nextCursor(cursor, t.bits[large])
 		// Until the bits that only the larger array has are through.
 		if cursor&^mask&(1<<t.bits[large]-1) == 0 {
@@ -38,19 +57,4 @@ func (t *Table) Scan(a *Arena, cursor uint64, fn func(Ref)) uint64 {
 func nextCursor(v uint64, n uint8) uint64 {
 	v |= ^uint64(0) << n
 	return bits.Reverse64(bits.Reverse64(v) + 1)
-}
-
-// scanBucket calls fn for the records of the bucket that the cursor's low bits name in array w.
-func (t *Table) scanBucket(a *Arena, w int, cursor uint64, fn func(Ref)) {
-	i := cursor & (1<<t.bits[w] - 1)
-	if w == 0 && i < t.pos {
-		return // moved to the other array
-	}
-	for u := t.arr[w] + uint32(i); u != 0; {
-		b := a.bucket(u)
-		for m := ^matchTags(b, 0) & allSlots; m != 0; m &= m - 1 {
-			fn(Ref(slotWord(b, firstSlot(m)) & refMask))
-		}
-		u = bucketNext(b)
-	}
 }

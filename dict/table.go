@@ -91,6 +91,9 @@ func (t *Table) extra(w int, h uint64) uint64 { return h >> t.bits[w] & extraMas
 
 // probe searches array w for the key.
 func (t *Table) probe(a *Arena, w int, h uint64, key []byte) (uint32, int, Ref) {
+	if invariants {
+		a.debug.mustLive(Ref(t.arr[w]) << (bucketShift - granShift))
+	}
 	pat := tagOf(h) * ones
 	extra := t.extra(w, h)
 	valid := uint64(1<<t.known[w]-1) << refBits
@@ -160,6 +163,9 @@ func (t *Table) Insert(a *Arena, h uint64, r Ref) {
 
 // place puts a slot's word into the chain of array w that begins at bucket head.
 func (t *Table) place(a *Arena, w int, head uint32, word uint64, tag uint8) {
+	if invariants {
+		a.debug.mustLive(Ref(t.arr[w]) << (bucketShift - granShift))
+	}
 	t.used[w]++
 	b := a.bucket(head)
 	if m := matchTags(b, 0); m != 0 {
@@ -273,42 +279,60 @@ func (t *Table) ClearStep(a *Arena, buckets int, fn func(Ref)) bool {
 // Random returns a record chosen fairly, or 0 if the table is empty. rnd is the source of randomness.
 //
 // It draws positions until one is taken (rejection sampling over the arrays' slots and as many again for overflow), so
-// that every record has the same chance, whatever its neighbours. A very sparse table ends in a short walk instead.
+// that every record has the same chance, whatever its neighbours. If a hundred tries fail, in a very sparse table, the choice is
+// among the records of a random stretch of 512 buckets.
 func (t *Table) Random(a *Arena, rnd func() uint64) Ref {
 	if t.Len() == 0 {
 		return 0
 	}
+	w := 0
+	if t.used[0] == 0 || t.used[1] != 0 && below(rnd, uint64(t.Len())) >= t.used[0] {
+		w = 1
+	}
+	lo := uint64(0)
+	if w == 0 {
+		lo = t.pos
+	}
+	n := uint64(1)<<t.bits[w] - lo
 	depth := uint64(bucketSlots)
-	if t.over[0]+t.over[1] != 0 {
+	if t.over[w] != 0 {
 		depth = 3 * bucketSlots // one chain in ten million is longer at full load
 	}
 	for try := 0; ; try++ {
-		w := 0
-		if t.used[0] == 0 || t.used[1] != 0 && below(rnd, uint64(t.Len())) >= t.used[0] {
-			w = 1
-		}
-		lo := uint64(0)
-		if w == 0 {
-			lo = t.pos
-		}
-		n := uint64(1)<<t.bits[w] - lo
 		i := lo + below(rnd, n)
-		want := below(rnd, depth)
-		if try >= 100 {
-			// Sparse: take the next chain that holds anything, and one of its records.
-			size := uint64(0)
-			for k := uint64(0); k < n; k++ {
-				if size = t.chainLen(a, t.arr[w]+uint32(i)); size != 0 {
-					break
-				}
-				if i++; i == lo+n {
-					i = lo
-				}
-			}
-			want = below(rnd, size)
-		}
-		if r := t.nth(a, t.arr[w]+uint32(i), want); r != 0 {
+		if r := t.nth(a, t.arr[w]+uint32(i), below(rnd, depth)); r != 0 {
 			return r
+		}
+		if try >= 100 {
+			return t.randomNear(a, w, lo, n, i, rnd)
+		}
+	}
+}
+
+// randomNear returns a record from the stretch of buckets that begins at i, or from a later one if that is empty.
+// Buckets lo to lo+n of array w hold something.
+func (t *Table) randomNear(a *Arena, w int, lo, n, i uint64, rnd func() uint64) Ref {
+	const stretch = 512
+	for {
+		start, count := i, uint64(0)
+		for range min(stretch, n) {
+			count += t.chainLen(a, t.arr[w]+uint32(i))
+			if i++; i == lo+n {
+				i = lo
+			}
+		}
+		if count == 0 {
+			continue
+		}
+		for want := below(rnd, count); ; {
+			size := t.chainLen(a, t.arr[w]+uint32(start))
+			if want < size {
+				return t.nth(a, t.arr[w]+uint32(start), want)
+			}
+			want -= size
+			if start++; start == lo+n {
+				start = lo
+			}
 		}
 	}
 }

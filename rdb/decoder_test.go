@@ -11,6 +11,7 @@ import (
 	"testing/iotest"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/crc64"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/listpack"
 )
 
 // logSink writes one line for each call.
@@ -254,4 +255,13 @@ func BenchmarkStringKeys(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/keys, "ns/key")
+}
+
+// newLP makes a listpack of texts.
+func newLP(texts ...string) []byte {
+	lp := listpack.New(0)
+	for _, s := range texts {
+		lp = listpack.Append(lp, []byte(s))
+	}
+	return lp
 }

@@ -72,7 +72,7 @@ func TestMarkIsFoundInEverySplit(t *testing.T) {
 		}
 		for _, in := range inputs {
 			for a := 0; a <= len(in); a++ {
-				for b := a; b <= len(in); b += 1 + len(in)/40 {
+				for b := a; b <= len(in); b += 1 + len(in)/12 {
 					sizes := []int{a, b - a, len(in)}
 					checkFrame(t, mark, []byte(in), func() int {
 						for len(sizes) > 1 && sizes[0] == 0 {

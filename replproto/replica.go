@@ -437,7 +437,7 @@ func (m *Replica) onPsync(now int64, line []byte) (Event, error) {
 	}
 	// Whatever else it says, the master does not speak PSYNC with us. SYNC is the
 	// protocol of before: no id, no offset, no acknowledgement.
-	m.offset = -1
+	m.offset = 0
 	m.enter(PhaseHeader, now)
 	m.out = append(m.out, "SYNC\r\n"...)
 	return Event{Kind: EventFullSync, Offset: -1, Text: fmt.Sprintf("unexpected reply to PSYNC: %s; trying SYNC", quote(line))}, nil

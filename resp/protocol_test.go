@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"math"
 	"runtime"
 	"strings"
 	"testing"
@@ -378,23 +377,5 @@ func TestNextAllocatesNothing(t *testing.T) {
 		}
 	}); n != 0 {
 		t.Errorf("%v allocations for commands in pieces", n)
-	}
-}
-
-func TestParseLen(t *testing.T) {
-	for _, c := range []struct {
-		in   string
-		want int64
-		ok   bool
-	}{
-		{"0", 0, true}, {"1", 1, true}, {"-1", -1, true}, {"9223372036854775807", math.MaxInt64, true},
-		{"9223372036854775808", 0, false}, {"-9223372036854775808", math.MinInt64, true}, {"-9223372036854775809", 0, false},
-		{"", 0, false}, {"-", 0, false}, {"-0", 0, false}, {"00", 0, false}, {"01", 0, false}, {"-01", 0, false},
-		{"1a", 0, false}, {"a", 0, false}, {" 1", 0, false}, {"+1", 0, false}, {"99999999999999999999", 0, false},
-	} {
-		got, ok := parseLen([]byte(c.in))
-		if ok != c.ok || ok && got != c.want {
-			t.Errorf("%q: %d %v", c.in, got, ok)
-		}
 	}
 }

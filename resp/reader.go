@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/numeric"
 )
 
 // Limits of redis-server 7.0.
@@ -350,7 +352,7 @@ func (r *Reader) step() step {
 		if end+2 > len(w) {
 			return stepMore
 		}
-		n, ok := parseLen(w[1:end])
+		n, ok := numeric.ParseInt(w[1:end])
 		if !ok || n > maxArgs {
 			return r.fail("invalid multibulk length")
 		}
@@ -383,7 +385,7 @@ func (r *Reader) step() step {
 				}
 				return r.fail("expected '$', got '" + string([]byte{c}) + "'")
 			}
-			n, ok := parseLen(w[r.off+1 : end])
+			n, ok := numeric.ParseInt(w[r.off+1 : end])
 			if !ok || n < 0 || (!r.Master && n > r.maxBulk()) {
 				return r.fail("invalid bulk length")
 			}
@@ -600,31 +602,4 @@ func (r *Reader) queryBufferLimit() int {
 func (r *Reader) String() string {
 	return fmt.Sprintf("resp.Reader{pos %d, buffered %d, args left %d, bulk %d, err %v}",
 		r.consumed, r.Buffered(), r.left, r.bulk, r.err)
-}
-
-// parseLen parses the number of a header by the rules of Redis's string2ll: an optional minus sign and digits without
-// leading zeros, in the range of int64.
-func parseLen(b []byte) (int64, bool) {
-	neg := len(b) > 0 && b[0] == '-'
-	if neg {
-		b = b[1:]
-	}
-	if len(b) == 0 || len(b) > 19 {
-		return 0, false
-	}
-	if b[0] == '0' {
-		return 0, len(b) == 1 && !neg
-	}
-	var v uint64
-	for _, c := range b {
-		d := uint64(c - '0')
-		if d > 9 {
-			return 0, false
-		}
-		v = v*10 + d // 19 digits cannot overflow an uint64
-	}
-	if neg {
-		return -int64(v), v <= 1<<63
-	}
-	return int64(v), v < 1<<63
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/numeric"
 )
 
 const (
@@ -203,7 +205,7 @@ func (r *ReplyReader) header(kind byte, line []byte) error {
 		r.pending[top]--
 		return nil
 	case ':':
-		if _, ok := parseLen(line); !ok {
+		if _, ok := numeric.ParseInt(line); !ok {
 			return r.bad(fmt.Sprintf("not an integer: %.40q", line))
 		}
 		r.pending[top]--
@@ -226,7 +228,7 @@ func (r *ReplyReader) header(kind byte, line []byte) error {
 		return r.bad(fmt.Sprintf("unknown type %q", kind))
 	}
 
-	n, ok := parseLen(line)
+	n, ok := numeric.ParseInt(line)
 	if !ok || n < -1 || n == -1 && kind != '$' && kind != '*' {
 		return r.bad(fmt.Sprintf("invalid length %.40q of type %q", line, kind))
 	}

@@ -7,6 +7,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/numeric"
 )
 
 // Value is a decoded reply, for tests and tools. Strings are views into the decoded bytes.
@@ -77,7 +79,7 @@ func decodeOne(b []byte) (Value, []byte, error) {
 		v.Str = line
 	case ':':
 		v.Str = line
-		v.Int, _ = parseLen(line)
+		v.Int, _ = numeric.ParseInt(line)
 	case '_':
 		v.Null = true
 	case '#':
@@ -102,7 +104,7 @@ func decodeOne(b []byte) (Value, []byte, error) {
 			v.Float = f
 		}
 	case '$', '!', '=':
-		n, _ := parseLen(line)
+		n, _ := numeric.ParseInt(line)
 		if n < 0 {
 			v.Null = true
 			return v, b, nil
@@ -113,7 +115,7 @@ func decodeOne(b []byte) (Value, []byte, error) {
 			v.Format, v.Str = string(v.Str[:3]), v.Str[4:]
 		}
 	default:
-		n, _ := parseLen(line)
+		n, _ := numeric.ParseInt(line)
 		if n < 0 {
 			v.Null = true
 			return v, b, nil

@@ -113,6 +113,7 @@ func TestLoadErrors(t *testing.T) {
 		{"masterauth \"x", "1 masterauth (hidden)", "Unbalanced quotes in configuration line"},
 		{"REQUIREPASS hunter2 again", "1 requirepass (hidden)", "wrong number of arguments"},
 		{"user \"bob >hunter2", "1 user (hidden)", "Unbalanced quotes in configuration line"},
+		{"require-pass hunter2", "1 require-pass (hidden)", "Bad directive"},
 		{"a.b 1", "1 a.b 1", "no module is loaded"},
 		{"a.b", "1 a.b", "Module config specified without value"},
 		{"sentinel monitor m 127.0.0.1 1 1", "1 sentinel monitor m 127.0.0.1 1 1", "not in sentinel mode"},

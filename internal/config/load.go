@@ -318,10 +318,16 @@ func (r *Registry) finish() error {
 // secretDirectives holds, besides the rows marked Sensitive, the directives whose lines can contain a password.
 var secretDirectives = []string{"user"}
 
-// redact returns the line for error messages, with the arguments of secret directives left out.
+// redact returns the line for error messages, with the arguments of secret directives left out; so are those of an
+// unknown one that is likely to be a secret one misspelt.
 func (r *Registry) redact(line string, args []string) string {
-	if len(args) > 1 && (r.IsSensitive(args[0]) || slices.Contains(secretDirectives, args[0])) {
-		return args[0] + " (hidden)"
+	if len(args) < 2 {
+		return line
+	}
+	name := args[0]
+	misspelt := r.byName[name] == nil && (strings.Contains(name, "pass") || strings.Contains(name, "auth"))
+	if misspelt || r.IsSensitive(name) || slices.Contains(secretDirectives, name) {
+		return name + " (hidden)"
 	}
 	return line
 }

@@ -183,14 +183,11 @@ func TestRewriteKeepsWhatOnlyTheFileKnows(t *testing.T) {
 
 func TestRewriteErrors(t *testing.T) {
 	r := New()
-	if err := r.Rewrite(""); err == nil || err.Error() != "ERR The server is running without a config file" {
-		t.Error(err)
-	}
 	dir := t.TempDir()
-	if err := r.Rewrite(dir); err == nil || err.Error() != "ERR Rewriting config file: Is a directory" {
+	if err := r.Rewrite(dir); err == nil || err.Error() != "Is a directory" {
 		t.Error(err)
 	}
-	if err := r.Rewrite(filepath.Join(dir, "no", "r.conf")); err == nil || err.Error() != "ERR Rewriting config file: No such file or directory" {
+	if err := r.Rewrite(filepath.Join(dir, "no", "r.conf")); err == nil || err.Error() != "No such file or directory" {
 		t.Error(err)
 	}
 	fresh := filepath.Join(dir, "fresh.conf")

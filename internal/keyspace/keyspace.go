@@ -312,14 +312,17 @@ func (db *DB) Delete(key []byte) bool {
 
 // freeEntry frees a value that no table refers to any more: a small one at once,
 // a large one in slices.
-func (db *DB) freeEntry(r dict.Ref) {
-	v := object.Value{A: db.ks.a, Ref: r}
+func (db *DB) freeEntry(r dict.Ref) { db.ks.FreeDetached(r) }
+
+// FreeDetached frees the record of a value that stands in no table.
+func (ks *Keyspace) FreeDetached(r dict.Ref) {
+	v := object.Value{A: ks.a, Ref: r}
 	if v.IsPlain() {
 		v.A.Free(r)
 		return
 	}
 	if v.Len() > lazyFrom || v.FreeStep(lazyFrom) {
-		db.ks.lazyValues = append(db.ks.lazyValues, r)
+		ks.lazyValues = append(ks.lazyValues, r)
 	}
 }
 
@@ -653,17 +656,30 @@ func (db *DB) Expand(n int) { db.table.Expand(db.ks.a, n) }
 // Check verifies the structures of all databases. It takes time proportional to
 // the data; for tests and DEBUG.
 func (ks *Keyspace) Check() error {
+	if err := ks.a.Check(); err != nil {
+		return err
+	}
 	for _, db := range ks.dbs {
+		if err := db.table.Check(ks.a); err != nil {
+			return fmt.Errorf("database %d: %w", db.ID, err)
+		}
 		if err := db.expires.Check(); err != nil {
 			return fmt.Errorf("database %d: expires: %w", db.ID, err)
 		}
 		n := 0
+		var err error
 		db.Each(func(e Entry) bool {
 			if e.rec.HasExpire() {
 				n++
 			}
-			return true
+			if err = e.Value().Check(); err != nil {
+				err = fmt.Errorf("database %d: key %q: %w", db.ID, e.Key(), err)
+			}
+			return err == nil
 		})
+		if err != nil {
+			return err
+		}
 		if n != db.expires.Len() {
 			return fmt.Errorf("database %d: %d keys have an expiry, the index holds %d", db.ID, n, db.expires.Len())
 		}

@@ -119,6 +119,7 @@ func (ks *Keyspace) LazyFreed() int64 { return ks.freed }
 // compactState is a pass of compaction under way.
 type compactState struct {
 	running bool
+	marked  bool
 	db      int
 	cursor  uint64
 }
@@ -144,7 +145,52 @@ func (ks *Keyspace) Maintain(nanos func() int64, budget int64) {
 			return
 		}
 	}
+	ks.compactSlice(nanos, end)
 }
+
+// compactSlice moves records out of sparsely used memory. A pass walks all
+// tables once; records are found through the one reference that each has, and
+// what a large value refers to is moved with it.
+func (ks *Keyspace) compactSlice(nanos func() int64, end int64) {
+	c := &ks.compact
+	if !c.running {
+		if gain := ks.a.CompactGain(); gain < compactFrom || gain < ks.a.Used()/8 || !ks.a.CompactBegin() {
+			return
+		}
+		*c = compactState{running: true}
+	}
+	for !c.marked {
+		c.marked = !ks.a.CompactMark(4096)
+		if nanos() > end {
+			return
+		}
+	}
+	for c.db < len(ks.dbs) {
+		db := ks.dbs[c.db]
+		for {
+			c.cursor = db.table.CompactStep(ks.a, c.cursor, 64, func(r dict.Ref) dict.Ref {
+				n := ks.a.MoveRecord(dict.EntryLayout, r)
+				if rec := ks.a.Entry(n); rec.HasExpire() {
+					db.expires.Moved(rec.ExpireIndex(), n)
+				}
+				ks.moved++
+				return n
+			})
+			if c.cursor == 0 {
+				break
+			}
+			if nanos() > end {
+				return
+			}
+		}
+		c.db++
+	}
+	ks.a.CompactEnd()
+	c.running = false
+}
+
+// compactFrom is how many bytes a compaction must promise to free.
+const compactFrom = 4 << 20
 
 // Compacting tells whether a pass of compaction is under way.
 func (ks *Keyspace) Compacting() bool { return ks.compact.running }

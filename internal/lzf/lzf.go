@@ -9,14 +9,11 @@
 // A copy may overlap what it writes, which is how runs are expressed. Three
 // bytes in can thus become at most 264 bytes out.
 //
-// All functions are pure: they keep no state between calls and may be called by
-// any goroutine.
+// Decompression keeps no state and may be called by any goroutine; compression
+// keeps its state in a Table that one goroutine owns.
 package lzf
 
-import (
-	"encoding/binary"
-	"errors"
-)
+import "errors"
 
 // MaxRatio bounds how many bytes one byte of compressed data can become: a
 // three-byte copy yields at most 264 bytes.
@@ -30,7 +27,7 @@ const (
 	maxLiteral = 32
 	maxOffset  = 1 << 13
 	maxCopy    = 264
-	hashBits   = 13
+	hashSize   = 1 << 16
 )
 
 // DecompressedLen walks the tokens of src and returns the length of what it
@@ -113,68 +110,105 @@ func Decompress(dst, src []byte) error {
 	return nil
 }
 
-// Table is the compressor's dictionary: the last position at which each hash of
-// three bytes was seen. It needs no initialisation and no clearing between
-// calls (a stale position is verified before use), so one may be kept for the
-// life of an encoder. It is 32 KB.
-type Table [1 << hashBits]uint32
+// Table is the compressor's memory of where each hash of three bytes was last
+// seen. Its zero value is ready; it may be kept for the life of an encoder, and
+// what it remembers of earlier inputs does not influence later ones. 256 KB.
+type Table struct {
+	seen [hashSize]uint32
+	// base is added to positions: what is not above it is from an earlier input.
+	base uint32
+}
 
-func hash3(v uint32) uint32 {
-	return (v & 0xffffff) * 0x9e3779b1 >> (32 - hashBits)
+// slot is LibLZF's hash of three bytes.
+func slot(a, b, c byte) uint32 {
+	h := uint32(a)<<16 | uint32(b)<<8 | uint32(c)
+	return (h>>8 - h*5) & (hashSize - 1)
 }
 
 // Compress appends the compressed form of src to dst and returns it with true,
-// or dst unchanged and false when the result would not be shorter than limit
-// bytes. Redis keeps a compressed string only if it saves at least four bytes:
-// limit = len(src)-4. src must be shorter than 4 GiB.
+// or dst unchanged and false when the result would not fit into limit bytes.
+// (Redis keeps a compressed string only if it saves at least four bytes:
+// limit = len(src)-4.) It finds the same matches as LibLZF does in Redis, so that
+// a DUMP of the same string has the same bytes. src must be shorter than 4 GiB.
 func Compress(dst, src []byte, limit int, t *Table) ([]byte, bool) {
-	start := len(dst)
-	if len(src) < 4 || limit <= 0 {
+	if len(src) == 0 || limit <= 0 {
 		return dst, false
 	}
-	lit := 0 // start of the literals that are not yet written
+	if uint64(t.base)+uint64(len(src)) >= 1<<32 {
+		*t = Table{}
+	}
+	base := t.base
+	t.base += uint32(len(src))
+
+	start := len(dst)
+	lit := 0 // literals before i that are not yet written
 	i := 0
-	last := len(src) - 4 // the last position at which four bytes can be read
+	last := len(src) - 3 // the last position with three bytes
 	for i <= last {
-		v := binary.LittleEndian.Uint32(src[i:])
-		h := hash3(v)
-		p := int(t[h])
-		t[h] = uint32(i)
-		if p >= i || i-p > maxOffset || (binary.LittleEndian.Uint32(src[p:])^v)&0xffffff != 0 {
+		h := slot(src[i], src[i+1], src[i+2])
+		ref := t.seen[h]
+		t.seen[h] = base + uint32(i)
+		// Position 0 is never a match: it cannot be told from an unset slot.
+		p := int(int64(ref) - int64(base))
+		if p <= 0 || i-p > maxOffset || src[p] != src[i] || src[p+1] != src[i+1] || src[p+2] != src[i+2] {
+			if len(dst)-start+1+lit >= limit {
+				return dst[:start], false
+			}
 			i++
+			if lit++; lit == maxLiteral {
+				dst = appendLiterals(dst, src[i-lit:i])
+				lit = 0
+			}
 			continue
 		}
-		n := 3
-		maxN := min(len(src)-i, maxCopy)
-		for n < maxN && src[p+n] == src[i+n] {
-			n++
+		size := len(dst) - start + 4
+		if lit > 0 {
+			size += lit + 1
 		}
-		dst = appendLiterals(dst, src[lit:i])
+		if size >= limit {
+			return dst[:start], false
+		}
+		n := matchLen(src, p, i)
+		dst = appendLiterals(dst, src[i-lit:i])
+		lit = 0
 		back := i - p - 1
 		if n-2 < 7 {
 			dst = append(dst, byte((n-2)<<5|back>>8), byte(back))
 		} else {
 			dst = append(dst, byte(7<<5|back>>8), byte(n-2-7), byte(back))
 		}
-		if len(dst)-start >= limit {
-			return dst[:start], false
+		i += n
+		if i > last {
+			break
 		}
-		// Remember the two positions before the end of the match: enough to
-		// find the continuation of most repeats without hashing every byte.
-		end := i + n
-		for _, k := range [2]int{end - 2, end - 1} {
-			if k <= last {
-				t[hash3(binary.LittleEndian.Uint32(src[k:]))] = uint32(k)
-			}
-		}
-		i = end
-		lit = end
+		// Of the positions within the match only the last two are remembered.
+		t.seen[slot(src[i-2], src[i-1], src[i])] = base + uint32(i-2)
+		t.seen[slot(src[i-1], src[i], src[i+1])] = base + uint32(i-1)
 	}
-	rest := len(src) - lit
-	if len(dst)-start+rest+(rest+maxLiteral-1)/maxLiteral >= limit {
+	if len(dst)-start+1+lit+3 > limit {
 		return dst[:start], false
 	}
-	return appendLiterals(dst, src[lit:]), true
+	return appendLiterals(dst, src[i-lit:]), true
+}
+
+// matchLen returns how many bytes from p and from i on are taken as equal; three
+// are known to be. LibLZF looks at 16 further ones before it minds the bound,
+// which lies two before the end of the input.
+func matchLen(src []byte, p, i int) int {
+	bound := min(len(src)-i-2, maxCopy)
+	n := 2
+	if bound > 16 {
+		for range 16 {
+			if n++; src[p+n] != src[i+n] {
+				return n
+			}
+		}
+	}
+	for {
+		if n++; n >= bound || src[p+n] != src[i+n] {
+			return n
+		}
+	}
 }
 
 func appendLiterals(dst, p []byte) []byte {

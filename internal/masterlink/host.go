@@ -12,7 +12,8 @@ type Host interface {
 
 	// Resume is called before each handshake, when every chunk handed out was released.
 	// The host drops the unfinished command and the open transaction and says where to go
-	// on; an empty ReplID asks for a full sync.
+	// on; an empty ReplID asks for a full sync. After a Drop for corruption the host must
+	// ask for one.
 	Resume() Resume
 
 	// LoadRDB reads a full dataset out of r into a new keyspace that nobody else sees. It
@@ -50,7 +51,7 @@ type Resume struct {
 // SyncInfo describes a full sync under way.
 type SyncInfo struct {
 	ReplID string // "" after the fallback to SYNC: such a link cannot be resumed
-	Offset int64  // offset of the history that the payload leads to; -1 after SYNC
+	Offset int64  // offset of the history that the payload leads to; -1 after SYNC, whose chunks count from 0
 	Size   int64  // bytes of the payload, -1 when it is EOF-marked
 	Marked bool   // EOF-marked: sent without a file on the master's side
 }
@@ -93,28 +94,6 @@ type Change struct {
 	// Info describes the sync in StateSync, once more when the payload starts (Size is -1
 	// until then).
 	Info SyncInfo
-}
-
-// Chunk is a stretch of the master's stream in a buffer of the link's pool.
-type Chunk struct {
-	Data []byte // valid until Release
-	// Offset is the replication offset before Data[0].
-	Offset int64
-
-	link    *Link
-	buf     []byte
-	deliver func()
-}
-
-// Release gives the buffer back. Call it once, from any goroutine; the link reads on when
-// it has buffers.
-func (c *Chunk) Release() {
-	c.Data = nil
-	select {
-	case c.link.free <- c:
-	default:
-		panic("masterlink: a chunk was released twice")
-	}
 }
 
 // Refused is an error that no retry cures, told by a host: an RDB version or a feature

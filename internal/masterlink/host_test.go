@@ -26,17 +26,14 @@ type testHost struct {
 	link *Link // set before the loop uses it
 
 	// LoadRDB's behaviour.
-	trailerOf func(rdb []byte) int // bytes of the payload that are the RDB, nil: all
 	load      func(r io.Reader, info SyncInfo) (Loaded, error)
-	chunkTime time.Duration // what applying a chunk costs
+	onApplied func() // after each chunk, on the loop
 
 	mu        sync.Mutex // guards what tests look at while the loop runs
 	data      []byte     // installed payload
 	replid    string
 	stream    replproto.Stream
 	commands  int
-	log       []byte // stream bytes applied since the last install
-	history   []byte // stream bytes applied in this history, across resumes
 	changes   []Change
 	installs  int
 	continues int
@@ -51,6 +48,41 @@ func newHost(t testing.TB) *testHost {
 	h.stream.Init(0)
 	go h.loop()
 	return h
+}
+
+// trailer makes the loader take exactly n bytes, as a decoder that finds the end of its
+// RDB does.
+func (h *testHost) trailer(n int) {
+	h.load = func(r io.Reader, _ SyncInfo) (Loaded, error) {
+		p := make([]byte, n)
+		k, err := io.ReadFull(r, p)
+		if err != nil {
+			return Loaded{}, fmt.Errorf("reading the RDB at %d: %w", k, err)
+		}
+		if !bytes.Equal(p, someRDB(n)) {
+			return Loaded{}, errors.New("the RDB is corrupt")
+		}
+		return Loaded{Data: p, Bytes: int64(n)}, nil
+	}
+}
+
+// greedy is trailer with a decoder that reads ahead.
+func (h *testHost) greedy(n int) {
+	h.load = func(r io.Reader, _ SyncInfo) (Loaded, error) {
+		p := make([]byte, 1<<16)
+		k := 0
+		for k < n {
+			m, err := r.Read(p[k:])
+			k += m
+			if err != nil && k < n {
+				if err == io.EOF {
+					err = io.ErrUnexpectedEOF
+				}
+				return Loaded{}, fmt.Errorf("reading the RDB at %d: %w", k, err)
+			}
+		}
+		return Loaded{Data: p[:n], Bytes: int64(n)}, nil
+	}
 }
 
 func (h *testHost) loop() {
@@ -112,7 +144,6 @@ func (h *testHost) Install(l Loaded, info SyncInfo) {
 	h.data = l.Data.([]byte)
 	h.replid = info.ReplID
 	h.stream.Reset(max(info.Offset, 0))
-	h.history = nil
 	h.link.SetApplied(info.Offset)
 }
 
@@ -141,9 +172,6 @@ func (h *testHost) OnStream(c *Chunk) {
 	if c.Offset != h.stream.Received() {
 		h.bad = fmt.Errorf("chunk at offset %d, stream at %d", c.Offset, h.stream.Received())
 	}
-	if h.chunkTime > 0 {
-		time.Sleep(h.chunkTime)
-	}
 	h.stream.Feed(c.Data)
 	for {
 		args, ok, err := h.stream.Next()
@@ -156,9 +184,6 @@ func (h *testHost) OnStream(c *Chunk) {
 			break
 		}
 		h.commands++
-		if !h.stream.InMulti() {
-			h.history = append(h.history, h.stream.Raw()...)
-		}
 		getack := len(args) == 3 && strings.EqualFold(string(args[1]), "getack")
 		if getack {
 			h.link.SendAckNow(h.stream.Applied())
@@ -166,6 +191,9 @@ func (h *testHost) OnStream(c *Chunk) {
 		h.stream.Done()
 	}
 	h.link.SetApplied(h.stream.Applied())
+	if h.onApplied != nil {
+		h.onApplied()
+	}
 }
 
 func (h *testHost) OnState(s Change) {

@@ -21,13 +21,15 @@ type Link struct {
 	done    chan struct{}
 	stopped atomic.Bool
 
-	free   chan *Chunk // the pool; holds every chunk that nobody uses
-	ackNow chan int64  // offsets that GETACK asked for
+	pool   pool
+	ackNow chan int64    // offsets that GETACK asked for
+	retry  chan struct{} // ends a pause
 
 	// dropped is owned by the loop: chunks of the present connection are unwanted.
 	dropped bool
 
 	mu      sync.Mutex
+	next    Config   // of the next attempt
 	current *session // the connection under way, for Drop
 	dropErr error    // why the host dropped it
 
@@ -51,7 +53,8 @@ type Link struct {
 func Start(cfg Config, h Host) *Link {
 	cfg = cfg.withDefaults()
 	l := &Link{cfg: cfg, host: h, done: make(chan struct{}),
-		free: make(chan *Chunk, cfg.Chunks), ackNow: make(chan int64, 64)}
+		next: cfg, ackNow: make(chan int64, 64), retry: make(chan struct{}, 1)}
+	l.pool.init(cfg.Chunks)
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	for range cfg.Chunks {
 		c := &Chunk{link: l}
@@ -62,7 +65,7 @@ func Start(cfg Config, h Host) *Link {
 			}
 			l.host.OnStream(c)
 		}
-		l.free <- c
+		l.pool.put(c)
 	}
 	l.downSince.Store(cfg.Clock())
 	l.state.Store(uint32(StateConnect))
@@ -88,6 +91,28 @@ func (l *Link) Close() {
 // Done is closed when the goroutines of a stopped link are gone.
 func (l *Link) Done() <-chan struct{} { return l.done }
 
+// Update changes the configuration: addresses, credentials, announcements, timeouts and
+// backoff hold from the next attempt on, and a pause before it ends now. A connection
+// under way goes on as it is. Sizes, Clock, Rand and Logf stay those of Start. Any
+// goroutine may call it.
+func (l *Link) Update(cfg Config) {
+	cfg.ChunkSize, cfg.Chunks = l.cfg.ChunkSize, l.cfg.Chunks
+	cfg.Clock, cfg.Rand, cfg.Logf = l.cfg.Clock, l.cfg.Rand, l.cfg.Logf
+	l.mu.Lock()
+	l.next = cfg.withDefaults()
+	l.mu.Unlock()
+	l.Retry()
+}
+
+// Retry ends the pause before the next attempt, if there is one. Any goroutine may call
+// it.
+func (l *Link) Retry() {
+	select {
+	case l.retry <- struct{}{}:
+	default:
+	}
+}
+
 // SetApplied tells the offset up to which the stream is applied, for the ACKs. The loop
 // calls it after each slice; it costs one atomic store.
 func (l *Link) SetApplied(offset int64) { l.applied.Store(offset) }
@@ -111,7 +136,7 @@ func (l *Link) Drop(err error) {
 	defer l.mu.Unlock()
 	if l.current != nil && l.dropErr == nil {
 		l.dropErr = err
-		l.current.close()
+		go l.current.close() // closing a TLS connection may wait for its peer
 	}
 }
 
@@ -136,7 +161,7 @@ func (l *Link) run() {
 		n       int // failures in a row
 	)
 	for l.ctx.Err() == nil {
-		pause := l.cfg.Backoff.pause(n, refused, l.cfg.Rand())
+		pause := l.config().Backoff.pause(n, refused, l.cfg.Rand())
 		l.setState(Change{State: StateConnect, Err: last, Attempt: n, RetryIn: int64(pause), WasUp: wasUp})
 		if last != nil {
 			l.logFailure(last, wasUp, pause)
@@ -144,15 +169,15 @@ func (l *Link) run() {
 		if !l.sleep(pause) {
 			return
 		}
-		s := &session{l: l}
+		s := &session{l: l, cfg: l.config()}
 		err := s.run()
 		if l.ctx.Err() != nil {
 			return
 		}
 		l.failures.Add(1)
-		last, wasUp = fmt.Errorf("master %s: %w", l.cfg.Addr, err), s.upAt != 0
+		last, wasUp = fmt.Errorf("master %s: %w", s.cfg.Addr, err), s.upAt != 0
 		refused = isRefused(err)
-		if wasUp && !s.corrupt && l.cfg.Clock()-s.upAt >= int64(l.worthwhile(s.full)) {
+		if wasUp && !s.corrupt && l.cfg.Clock()-s.upAt >= int64(s.worthwhile()) {
 			n = 0
 		} else {
 			n++
@@ -160,14 +185,10 @@ func (l *Link) run() {
 	}
 }
 
-// worthwhile is how long a link has to hold to be called established, so that its loss
-// is answered by an attempt at once. A full sync has to hold longer: a link that dies soon
-// after each one would otherwise ask the master for one after the other.
-func (l *Link) worthwhile(full bool) time.Duration {
-	if full {
-		return l.cfg.Backoff.Max
-	}
-	return l.cfg.Backoff.Min
+func (l *Link) config() Config {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.next
 }
 
 func isRefused(err error) bool {
@@ -216,6 +237,8 @@ func (l *Link) sleep(d time.Duration) bool {
 	select {
 	case <-t.C:
 		return true
+	case <-l.retry:
+		return true
 	case <-l.ctx.Done():
 		return false
 	}
@@ -225,18 +248,18 @@ func (l *Link) sleep(d time.Duration) bool {
 func (l *Link) drain() bool {
 	t := time.NewTimer(10 * time.Second)
 	defer t.Stop()
-	var all []*Chunk
+	n := 0
 	defer func() {
-		for _, c := range all {
-			l.free <- c
+		for ; n > 0; n-- {
+			l.pool.free <- struct{}{}
 		}
 	}()
-	for len(all) < l.cfg.Chunks {
+	for n < l.cfg.Chunks {
 		select {
-		case c := <-l.free:
-			all = append(all, c)
+		case <-l.pool.free:
+			n++
 		case <-t.C:
-			l.cfg.Logf(Warning, "The rest of the lost link's stream is still being applied (%d chunks); reconnecting after it", l.cfg.Chunks-len(all))
+			l.cfg.Logf(Warning, "The rest of the lost link's stream is still being applied (%d chunks); reconnecting after it", l.cfg.Chunks-n)
 		case <-l.ctx.Done():
 			return false
 		}

@@ -16,9 +16,10 @@ import (
 // session is one connection to the master. All of it but close belongs to the link
 // goroutine.
 type session struct {
-	l  *Link
-	nc net.Conn
-	m  *replproto.Replica
+	l   *Link
+	cfg Config
+	nc  net.Conn
+	m   *replproto.Replica
 
 	in   []byte // buffer of the handshake
 	rest []byte // received and not yet consumed; a view of in, or own memory
@@ -60,8 +61,11 @@ func (s *session) run() error {
 	s.close()
 	if s.w != nil {
 		s.w.join()
-		if werr := s.w.err; werr != nil && errors.Is(err, net.ErrClosed) {
-			err = fmt.Errorf("writing to the master: %w", werr)
+		var e *replproto.Error
+		if werr := s.w.err; werr != nil && errors.Is(err, net.ErrClosed) && errors.As(err, &e) {
+			// The writer closed the socket under the reader: its error is the cause.
+			err = &replproto.Error{Phase: e.Phase, Offset: e.Offset, Kind: replproto.KindLost,
+				Msg: fmt.Sprintf("writing to the master: %v", werr), Cause: werr}
 		}
 	}
 	l.mu.Lock()
@@ -74,17 +78,27 @@ func (s *session) run() error {
 	return err
 }
 
+// worthwhile is how long a link has to hold to be called established, so that its loss
+// is answered by an attempt at once. A full sync has to hold longer: a link that dies soon
+// after each one would otherwise ask the master for one after the other.
+func (s *session) worthwhile() time.Duration {
+	if s.full {
+		return s.cfg.Backoff.Max
+	}
+	return s.cfg.Backoff.Min
+}
+
 func (s *session) dial() error {
 	l := s.l
 	l.setState(Change{State: StateConnecting})
-	network, addr := l.cfg.network()
-	l.cfg.Logf(Notice, "Connecting to MASTER %s", l.cfg.Addr)
+	network, addr := s.cfg.network()
+	l.cfg.Logf(Notice, "Connecting to MASTER %s", s.cfg.Addr)
 	ctx, cancel := l.ctx, context.CancelFunc(func() {})
-	if l.cfg.ConnectTimeout > 0 {
-		ctx, cancel = context.WithTimeout(l.ctx, l.cfg.ConnectTimeout)
+	if s.cfg.ConnectTimeout > 0 {
+		ctx, cancel = context.WithTimeout(l.ctx, s.cfg.ConnectTimeout)
 	}
 	defer cancel()
-	nc, err := l.cfg.Dial(ctx, network, addr)
+	nc, err := s.cfg.Dial(ctx, network, addr)
 	if err != nil {
 		e := &replproto.Error{Phase: replproto.PhaseConnect, Kind: replproto.KindLost, Msg: err.Error(), Cause: err}
 		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
@@ -101,7 +115,7 @@ func (s *session) follow() error {
 	l := s.l
 	l.setState(Change{State: StateHandshake})
 	s.in = make([]byte, 16<<10)
-	s.m = replproto.NewReplica(l.cfg.machine(s.asked))
+	s.m = replproto.NewReplica(s.cfg.machine(s.asked))
 	s.m.Start(l.cfg.Clock())
 
 	info := SyncInfo{Size: -1}
@@ -136,7 +150,7 @@ func (s *session) follow() error {
 				return err
 			}
 			l.fullSyncs.Add(1)
-			return s.stream(info.Offset)
+			return s.stream(max(info.Offset, 0))
 		case replproto.EventContinue:
 			l.partials.Add(1)
 			l.cfg.Logf(Notice, "Successful partial resynchronization with master at offset %d", ev.Offset)
@@ -182,7 +196,7 @@ func (s *session) send(p []byte) error {
 	if len(p) == 0 {
 		return nil
 	}
-	if t := s.l.cfg.HandshakeTimeout; t > 0 {
+	if t := s.cfg.HandshakeTimeout; t > 0 {
 		_ = s.nc.SetWriteDeadline(time.Now().Add(t))
 	}
 	_, err := s.nc.Write(p)
@@ -243,7 +257,8 @@ func (s *session) fullSync(info SyncInfo) error {
 		if r.err != nil && !errors.Is(r.err, io.EOF) {
 			return r.err // the loader only passes on what the socket said
 		}
-		return fmt.Errorf("loading the payload, %d bytes of it read: %w", r.handed, err)
+		return &replproto.Error{Phase: replproto.PhasePayload, Offset: r.handed, Kind: replproto.KindProtocol,
+			Msg: fmt.Sprintf("loading the RDB: %v", err), Cause: err}
 	}
 	if err := r.finish(data.Bytes); err != nil {
 		l.host.Discard(data)
@@ -273,7 +288,8 @@ func (s *session) stream(offset int64) error {
 	for {
 		var c *Chunk
 		select {
-		case c = <-l.free:
+		case <-l.pool.free:
+			c = l.pool.take()
 		case <-l.ctx.Done():
 			return l.ctx.Err()
 		}
@@ -287,12 +303,12 @@ func (s *session) stream(offset int64) error {
 		} else {
 			var err error
 			if n, err = s.read(c.buf); err != nil {
-				l.free <- c
+				c.Release()
 				return err
 			}
 		}
 		if _, _, err := s.m.Step(l.cfg.Clock(), c.buf[:n]); err != nil {
-			l.free <- c
+			c.Release()
 			return err
 		}
 		c.Data, c.Offset = c.buf[:n], offset

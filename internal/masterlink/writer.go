@@ -81,7 +81,7 @@ func (w *writer) run() {
 			}
 		}
 		if len(out) > 0 {
-			if t := l.cfg.StreamTimeout; t > 0 {
+			if t := w.s.cfg.StreamTimeout; t > 0 {
 				_ = w.s.nc.SetWriteDeadline(time.Now().Add(t))
 			}
 			if _, err := w.s.nc.Write(out); err != nil {

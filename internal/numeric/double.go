@@ -20,7 +20,10 @@ func ParseFloat(b []byte) (float64, bool) {
 		f = math.Inf(1)
 	case n.zero():
 	case n.hex:
-		if f, ok = n.hexDouble(); !ok {
+		if n.exp > scanLimit || n.exp < -scanLimit {
+			return 0, false
+		}
+		if f, ok = roundDouble(n.mant, n.low, n.exp+64, n.more); !ok {
 			return 0, false
 		}
 	case n.exp == 0 && n.mant <= 1<<53 && !n.more:
@@ -36,14 +39,24 @@ func ParseFloat(b []byte) (float64, bool) {
 	return f, true
 }
 
-// decimalDouble leaves the correct rounding to strconv.
+// maxStrconv is the number of digits up to which strconv rounds correctly: it keeps 800 and miscounts what it drops.
+const maxStrconv = 700
+
+// decimalDouble rounds a decimal number other than zero.
 func (n *number) decimalDouble(b []byte) (float64, bool) {
+	if n.exp > scanLimit || n.exp < -scanLimit {
+		return 0, false
+	}
+	if n.more && len(n.digits) > maxStrconv {
+		hi, lo, exp, more, ok := n.exact()
+		if !ok {
+			return 0, false
+		}
+		return roundDouble(hi, lo, exp, more)
+	}
 	var buf [48]byte
 	if !n.more {
 		// In canonical form, since strconv does not read very long exponents to their end.
-		if n.exp > scanLimit || n.exp < -scanLimit {
-			return 0, false
-		}
 		b = strconv.AppendUint(buf[:0], n.mant, 10)
 		b = append(b, 'e')
 		b = strconv.AppendInt(b, int64(n.exp), 10)
@@ -54,23 +67,21 @@ func (n *number) decimalDouble(b []byte) (float64, bool) {
 	return f, err == nil && f != 0
 }
 
-// hexDouble rounds to 53 bits, or fewer below the normal range, half to even.
-func (n *number) hexDouble() (float64, bool) {
-	hi, lo, shift := normalize(n.mant, n.low)
-	exp := n.exp - shift + 64 // value = hi.lo * 2^exp
+// roundDouble rounds (hi:lo) * 2^(exp-64), which is not zero, to 53 bits, or fewer below the normal range, half to
+// even. more stands for a nonzero rest below lo. It refuses infinity and zero.
+func roundDouble(hi, lo uint64, exp int, more bool) (float64, bool) {
+	hi, lo, shift := normalize(hi, lo)
+	exp -= shift
 	if exp > 1024 || exp < -1200 {
 		return 0, false
 	}
-	cut := 11
-	if low := -1074 - exp; low > cut {
-		cut = low
-	}
+	// The lowest bit that stays has the exponent exp+cut, at least that of the least subnormal number.
+	cut := max(11, -1074-exp)
 	if cut > 65 {
 		return 0, false
 	}
 	top, rest, lost := shiftRight(hi, lo, uint(cut))
-	lost = lost || n.more
-	if rest > 1<<63 || rest == 1<<63 && (lost || top&1 == 1) {
+	if rest > 1<<63 || rest == 1<<63 && (lost || more || top&1 == 1) {
 		top++
 	}
 	f := math.Ldexp(float64(top), exp+cut)

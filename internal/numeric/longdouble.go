@@ -104,7 +104,12 @@ func ParseLongDouble(b []byte) (LongDouble, bool) {
 	case !n.more && n.exp < 0 && n.exp >= -27:
 		ld, ok = divideLD(n.neg, n.mant, pow5[-n.exp], n.exp)
 	default:
-		ld, ok = n.bigDecimal()
+		var hi, lo uint64
+		var exp int
+		var more bool
+		if hi, lo, exp, more, ok = n.exact(); ok {
+			ld, ok = roundLD(n.neg, hi, lo, exp, more)
+		}
 	}
 	return ld, ok && (ld.mant != 0 || ld.inf)
 }
@@ -118,52 +123,6 @@ func divideLD(neg bool, mant, div uint64, exp int) (LongDouble, bool) {
 	q1, rem := bits.Div64(mant>>1, mant<<63, div)
 	q0, rem := bits.Div64(rem, 0, div)
 	return roundLD(neg, q1, q0, exp-63, rem != 0)
-}
-
-// bigDecimal rounds a decimal number with many digits or a large exponent, by exact division.
-func (n *number) bigDecimal() (LongDouble, bool) {
-	digits := make([]byte, 0, len(n.digits))
-	for _, c := range n.digits {
-		if c != '.' {
-			digits = append(digits, c)
-		}
-	}
-	// n.exp belongs to the digits that mant keeps: the exponent behind all of them is lower by what was left out.
-	kept := 0
-	for i, c := range digits {
-		if c != '0' {
-			kept = min(len(digits)-i, 19)
-			digits = digits[i:]
-			break
-		}
-	}
-	exp := n.exp - (len(digits) - kept)
-	if exp+len(digits) > 5000 {
-		return LongDouble{}, false // above 10^4932
-	}
-	if exp+len(digits) < -5000 {
-		return LongDouble{}, false // below 10^-4951
-	}
-	num, _ := new(big.Int).SetString(string(digits), 10)
-	den := big.NewInt(1)
-	// Both sides are multiplied by the power of five; the power of two goes into the exponent.
-	five := new(big.Int).Exp(big.NewInt(5), big.NewInt(int64(max(exp, -exp))), nil)
-	if exp >= 0 {
-		num.Mul(num, five)
-	} else {
-		den = five
-	}
-	// Scale so that the quotient has 127 or 128 bits.
-	shift := 128 - (num.BitLen() - den.BitLen()) - 1
-	if shift >= 0 {
-		num.Lsh(num, uint(shift))
-	} else {
-		den.Lsh(den, uint(-shift))
-	}
-	quo, rem := new(big.Int).QuoRem(num, den, new(big.Int))
-	lo := new(big.Int).And(quo, new(big.Int).SetUint64(math.MaxUint64)).Uint64()
-	hi := quo.Rsh(quo, 64).Uint64()
-	return roundLD(n.neg, hi, lo, exp-shift+64, rem.Sign() != 0)
 }
 
 // IsFinite tells whether the number is not infinite.

@@ -69,7 +69,11 @@ type mismatch struct {
 }
 
 func (m *mismatch) Error() string {
-	return fmt.Sprintf("%s\n  redis: %s\n  ours:  %s\n  (%s)", quoteArgs(m.cmd), m.redis, m.ours, m.why)
+	cmd := quoteArgs(m.cmd)
+	if len(cmd) > 2000 {
+		cmd = cmd[:2000] + "…"
+	}
+	return fmt.Sprintf("%s\n  redis: %s\n  ours:  %s\n  (%s)", cmd, m.redis, m.ours, m.why)
 }
 
 // A lane is one logical client: the same connection to both servers.

@@ -17,6 +17,12 @@ var elsewhere = map[string]string{
 	"MONITOR": "the lines carry the clock and the address",
 }
 
+// beyond are commands of later versions that clients send to any server: redis-server 7.0 does not know them.
+var beyond = map[string]string{
+	"CLIENT|NO-TOUCH": "7.2",
+	"CLIENT|SETINFO":  "7.2: client libraries send it on every connection",
+}
+
 // A row is one command or subcommand of a COMMAND reply.
 type row struct {
 	name  string // upper case; "CONFIG|GET" for a subcommand
@@ -72,6 +78,9 @@ func TestCommandTable(t *testing.T) {
 	t.Logf("%d of redis-server's %d commands and subcommands are here; not yet: %s", len(redis)-len(missing), len(redis), strings.Join(missing, " "))
 	for _, name := range sortedNames(ours) {
 		r, ok := redis[name]
+		if !ok && beyond[name] != "" {
+			continue
+		}
 		if !ok {
 			t.Errorf("%s is in our COMMAND, and not in redis-server's", name)
 			continue
@@ -95,7 +104,7 @@ func TestCommandTable(t *testing.T) {
 			p.redisCtl.Must(t, "HELLO", proto)
 			p.oursCtl.Must(t, "HELLO", proto)
 			rd, od := p.redisCtl.Must(t, "COMMAND", "DOCS", name), p.oursCtl.Must(t, "COMMAND", "DOCS", name)
-			rd, od = withoutProse(docsOf(rd, ours)), withoutProse(docsOf(od, ours))
+			rd, od = withoutProse(docsOf(rd, redis, ours)), withoutProse(docsOf(od, redis, ours))
 			if !same(rd, od) {
 				t.Errorf("COMMAND DOCS %s, RESP%s:\n  redis: %v\n  ours:  %v", name, proto, rd, od)
 			}
@@ -103,14 +112,15 @@ func TestCommandTable(t *testing.T) {
 	}
 }
 
-// docsOf sorts the subcommands of a COMMAND DOCS reply, which stand in hash order, and leaves out those that we do not have at all.
-func docsOf(v testutil.Value, ours map[string]row) testutil.Value {
+// docsOf sorts the subcommands of a COMMAND DOCS reply, which stand in hash order, and leaves out those that one side does not have at all.
+func docsOf(v testutil.Value, redis, ours map[string]row) testutil.Value {
 	v.Elems = slices.Clone(v.Elems)
 	for i := range v.Elems {
 		if i > 0 && v.Elems[i-1].Text == "subcommands" {
 			var kept []testutil.Value
 			for j := 0; j+1 < len(v.Elems[i].Elems); j += 2 {
-				if _, ok := ours[strings.ToUpper(v.Elems[i].Elems[j].Text)]; ok {
+				name := strings.ToUpper(v.Elems[i].Elems[j].Text)
+				if redis[name].name != "" && ours[name].name != "" {
 					kept = append(kept, v.Elems[i].Elems[j], v.Elems[i].Elems[j+1])
 				}
 			}
@@ -118,7 +128,7 @@ func docsOf(v testutil.Value, ours map[string]row) testutil.Value {
 			v.Elems[i] = sorted(v.Elems[i], 2)
 			continue
 		}
-		v.Elems[i] = docsOf(v.Elems[i], ours)
+		v.Elems[i] = docsOf(v.Elems[i], redis, ours)
 	}
 	return v
 }
@@ -219,7 +229,7 @@ func TestEveryCommandHasACase(t *testing.T) {
 	ours := testutil.StartOurs(t).Dial(t)
 	var without []string
 	for _, name := range sortedNames(rows(t, ours)) {
-		if !used[name] && elsewhere[name] == "" {
+		if !used[name] && elsewhere[name] == "" && beyond[name] == "" {
 			without = append(without, name)
 		}
 	}

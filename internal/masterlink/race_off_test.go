@@ -1,0 +1,5 @@
+//go:build !race
+
+package masterlink
+
+const raceEnabled = false
