@@ -317,6 +317,7 @@ func (v *Value) packedSet(field, val []byte, keepTTL bool, now int64) (created b
 	}
 	v.lpDeleteAt(off, p, 3)
 	v.tripleInsert(field, val, NoFieldExpiry)
+	v.updateDue()
 	return expired
 }
 
@@ -449,7 +450,8 @@ func (v *Value) HashToListpack(lim *Limits) {
 		return
 	}
 	fits, size := true, listpack.EmptySize
-	v.HashEach(func(field, val []byte, expiry int64) bool {
+	var buf HashBuf
+	v.HashEach(&buf, func(field, val []byte, expiry int64) bool {
 		fits = len(field) <= lim.HashMaxListpackValue && len(val) <= lim.HashMaxListpackValue
 		size += listpack.EntrySize(field) + listpack.EntrySize(val)
 		return fits
@@ -467,7 +469,7 @@ func (v *Value) HashToListpack(lim *Limits) {
 	if ttls {
 		n.hashToEx()
 	}
-	v.HashEach(func(field, val []byte, expiry int64) bool {
+	v.HashEach(&buf, func(field, val []byte, expiry int64) bool {
 		if ttls {
 			n.tripleInsert(field, val, expiry)
 		} else {
@@ -481,16 +483,19 @@ func (v *Value) HashToListpack(lim *Limits) {
 	v.Ref = n.Ref
 }
 
-// HashEach calls fn for every field until it returns false. The slices are valid
-// during the call. fn must not change the hash.
-func (v Value) HashEach(fn func(field, val []byte, expiry int64) bool) {
+// HashBuf is the storage that integers of a small hash are rendered into.
+type HashBuf [2]listpack.IntBuf
+
+// HashEach calls fn for every field until it returns false. The slices, which are
+// views of the hash or of buf, are valid during the call. fn must not change the
+// hash.
+func (v Value) HashEach(buf *HashBuf, fn func(field, val []byte, expiry int64) bool) {
 	if isSmallHash(v.Record().Encoding()) {
 		lp, _, stride := v.hashPacked()
-		var kb, vb listpack.IntBuf
 		for p := listpack.First(lp); p >= 0; p = listpack.Next(lp, p) {
-			key := listpack.Get(lp, p, &kb)
+			key := listpack.Get(lp, p, &buf[0])
 			p = listpack.Next(lp, p)
-			val := listpack.Get(lp, p, &vb)
+			val := listpack.Get(lp, p, &buf[1])
 			expiry := NoFieldExpiry
 			if stride == 3 {
 				p = listpack.Next(lp, p)
@@ -510,9 +515,9 @@ func (v Value) HashEach(fn func(field, val []byte, expiry int64) bool) {
 
 // HashScan is one step of an HSCAN: it calls fn for some fields, all of those of
 // a small hash, and returns the next cursor, 0 at the end.
-func (v Value) HashScan(cursor uint64, count int64, fn func(field, val []byte, expiry int64)) uint64 {
+func (v Value) HashScan(buf *HashBuf, cursor uint64, count int64, fn func(field, val []byte, expiry int64)) uint64 {
 	if isSmallHash(v.Record().Encoding()) {
-		v.HashEach(func(field, val []byte, expiry int64) bool {
+		v.HashEach(buf, func(field, val []byte, expiry int64) bool {
 			fn(field, val, expiry)
 			return true
 		})
@@ -526,7 +531,7 @@ func (v Value) HashScan(cursor uint64, count int64, fn func(field, val []byte, e
 
 // HashRandom returns a field chosen fairly among all that are held, and its
 // value: views, or of buf's two halves for integers. The hash is not empty.
-func (v Value) HashRandom(rnd func() uint64, buf *[2]listpack.IntBuf) (field, val []byte) {
+func (v Value) HashRandom(rnd func() uint64, buf *HashBuf) (field, val []byte) {
 	if isSmallHash(v.Record().Encoding()) {
 		lp, _, stride := v.hashPacked()
 		p := listpack.Seek(lp, below(rnd, listpack.Len(lp)/stride)*stride)
@@ -539,14 +544,14 @@ func (v Value) HashRandom(rnd func() uint64, buf *[2]listpack.IntBuf) (field, va
 // HashSample calls fn for n different fields that have not expired at now, each
 // choice having the same chance; alive is the number of such fields (see
 // HashAlive), n not more. scratch is storage for its use, which it returns.
-func (v Value) HashSample(rnd func() uint64, n, alive int, now int64, scratch []dict.Ref, fn func(field, val []byte)) []dict.Ref {
+func (v Value) HashSample(rnd func() uint64, n, alive int, now int64, buf *HashBuf, scratch []dict.Ref, fn func(field, val []byte)) []dict.Ref {
 	if alive == v.HashLen() && !isSmallHash(v.Record().Encoding()) {
 		return SampleElems(v.A, v.hashTable(), rnd, n, scratch, func(r dict.Ref) {
 			e := v.A.Elem(r)
 			fn(e.Key(), elemValue(e))
 		})
 	}
-	v.HashEach(func(field, val []byte, expiry int64) bool {
+	v.HashEach(buf, func(field, val []byte, expiry int64) bool {
 		if now > expiry {
 			return true
 		}
@@ -567,11 +572,17 @@ func (v Value) HashAlive(now int64) int {
 	if !v.HashHasTTLs() || now <= v.HashDue() {
 		return n
 	}
-	v.HashEach(func(_, _ []byte, expiry int64) bool {
-		if now > expiry {
+	if v.Record().Encoding() == EncListpackEx {
+		// They stand in front.
+		lp, _, _ := v.hashPacked()
+		for p := listpack.First(lp); p >= 0; p = listpack.Next(lp, p) {
+			p = listpack.Next(lp, listpack.Next(lp, p))
+			if now <= expiryAt(lp, p) {
+				break
+			}
 			n--
 		}
-		return true
-	})
-	return n
+		return n
+	}
+	return n - v.hashHeap().countBefore(v.A, 0, now)
 }

@@ -214,6 +214,15 @@ func (h *ttlHeap) least(a *dict.Arena) int64 {
 // first is the element with the least expiry; the heap is not empty.
 func (h *ttlHeap) first(a *dict.Arena) dict.Ref { return h.load(a, 0).ref() }
 
+// countBefore is the number of fields at i and below it that expire before now.
+// It visits no more than two words for each.
+func (h *ttlHeap) countBefore(a *dict.Arena, i uint32, now int64) int {
+	if i >= h.n || h.load(a, i).expiry() >= uint64(max(now, 0)) {
+		return 0
+	}
+	return 1 + h.countBefore(a, 2*i+1, now) + h.countBefore(a, 2*i+2, now)
+}
+
 // shrink frees the last segment once the one before it is half empty too.
 func (h *ttlHeap) shrink(a *dict.Arena) {
 	if k := h.segCount(); k > 1 {

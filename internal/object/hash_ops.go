@@ -12,7 +12,7 @@ import (
 // What every type offers (Ops), for hashes.
 
 func hashDigest(v Value, d *digest.State) {
-	v.HashEach(func(field, val []byte, expiry int64) bool {
+	v.HashEach(new(HashBuf), func(field, val []byte, expiry int64) bool {
 		d.HashField(field, val, expiry != NoFieldExpiry)
 		return true
 	})
