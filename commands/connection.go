@@ -171,6 +171,7 @@ func helloCommand(c *Client) {
 func resetCommand(c *Client) {
 	c.multi = nil
 	c.unwatchAll()
+	c.srv.dropSubscriptions(c)
 	c.flags &^= flagMulti | flagDirtyCAS | flagDirtyExec | flagReplyOff | flagReplySkip | flagReplySkipNxt |
 		flagReadOnly | flagNoEvict | flagNoTouch
 	c.selectDB(0)

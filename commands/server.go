@@ -194,10 +194,13 @@ type Server struct {
 	cron           cronState
 	activeExpire   bool
 	scratch        []byte
-	compressor     rdb.Compressor
-	following      bool
-	rand           func() uint64
-	notifyFlags    int
+	// dumper encodes for DUMP; made at its first use.
+	dumper           *rdb.Encoder
+	dumperCompresses bool
+	following        bool
+	rand             func() uint64
+	notifyFlags      config.EventClasses
+	pubsub           pubsub
 	// peakMemory and startupMemory are INFO's, bytes.
 	peakMemory, startupMemory int64
 }
@@ -221,6 +224,8 @@ func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, erro
 		errorStats:   make(map[string]*int64),
 		watchedKeys:  make(map[watchID][]*watchedKey),
 		blockedOn:    make(map[watchID][]*Client),
+		pubsub:       newPubsub(),
+		notifyFlags:  conf.Values.NotifyKeyspaceEvents,
 		lim:          LimitsOf(conf.Values),
 		activeExpire: true,
 	}
@@ -302,7 +307,7 @@ func (s *Server) ConfigChanged() {
 	for c := s.clients.head; c != nil; c = c.next {
 		c.applyReaderLimits()
 	}
-	s.notifyFlags = int(s.V.NotifyKeyspaceEvents)
+	s.notifyFlags = s.V.NotifyKeyspaceEvents
 	s.KS.SetLFU(s.lfuPolicy(), s.V.LFULogFactor, s.V.LFUDecayTime)
 	s.cron.cycle.Profile = expireProfile(s.V)
 	s.lim = LimitsOf(s.V)
@@ -340,6 +345,7 @@ func (s *Server) RemoveClient(c *Client) {
 	c.flags |= flagClosed
 	c.unwatchAll()
 	c.forgetBlocked()
+	s.dropSubscriptions(c)
 	c.multi = nil
 	s.clients.remove(c)
 	delete(s.byID, c.id)

@@ -29,7 +29,7 @@ import (
 
 const (
 	// DefaultBufferSize is the size of a Decoder's input buffer in bytes.
-	DefaultBufferSize = 1 << 20
+	DefaultBufferSize = 256 << 10
 	minBufferSize     = 512
 	// A read that returns no byte and no error may be repeated this often.
 	maxEmptyReads = 100

@@ -192,7 +192,7 @@ func TestMasterStream(t *testing.T) {
 		if len(args) != 1 || string(args[0]) != big || r.Pos() != int64(len(stream)) || r.Newlines != 3 {
 			t.Errorf("pieces of %d: %d commands, %v, %d newlines", size, len(args), r, r.Newlines)
 		}
-		for _, line := range []string{"PING\r\n", " \r\n"} {
+		for _, line := range []string{"PING\r\n", " \r\n", "\x00", "x", "\r\r\n"} {
 			pos := r.Pos()
 			r.Feed([]byte(line))
 			_, ok, err := r.Next()
