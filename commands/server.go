@@ -200,12 +200,13 @@ type Server struct {
 	activeExpire bool
 	scratch      []byte
 	// dumper encodes for DUMP; made at its first use.
-	dumper           *rdb.Encoder
-	dumperCompresses bool
-	following        bool
-	rand             func() uint64
-	notifyFlags      config.EventClasses
-	pubsub           pubsub
+	dumper            *rdb.Encoder
+	dumperCompresses  bool
+	lastCrossProtocol int64
+	following         bool
+	rand              func() uint64
+	notifyFlags       config.EventClasses
+	pubsub            pubsub
 	// peakMemory and startupMemory are INFO's, bytes.
 	peakMemory, startupMemory int64
 }

@@ -240,3 +240,34 @@ func newLP(texts ...string) []byte {
 	}
 	return lp
 }
+
+// populated is what DEBUG POPULATE n key 64 saves: values that LZF compresses.
+func populated(n int) []byte {
+	p := []byte("REDIS0010\xfe\x00")
+	c := new(Compressor)
+	for i := range n {
+		p = append(p, rdbString, 11)
+		p = fmt.Appendf(p, "key:%07d", i)
+		v := make([]byte, 64)
+		copy(v, fmt.Sprintf("value:%d", i))
+		p = AppendString(p, v, c)
+	}
+	return sealed(string(p))
+}
+
+func BenchmarkPopulatedKeys(b *testing.B) {
+	const keys = 200000
+	file := populated(keys)
+	var c countSink
+	r := bytes.NewReader(nil)
+	d := NewDecoder(nil)
+	b.SetBytes(int64(len(file)))
+	for b.Loop() {
+		r.Reset(file)
+		d.Reset(r)
+		if err := d.Decode(&c); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/keys, "ns/key")
+}

@@ -3,8 +3,9 @@ package rdb
 import (
 	"bytes"
 	"errors"
-	"runtime/debug"
 	"testing"
+
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/lzf"
 )
 
 // strictDigest is a sink that checks everything it is given and, like a real
@@ -36,7 +37,6 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Add(append(cat("VALKEY080", record(22, "k", cat(1, str("f"), str("v"), uint64(5))), 255), make([]byte, 8)...))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		debug.SetMemoryLimit(512 << 20)
 		a := &strictDigest{digestSink: newDigestSink()}
 		d := NewDecoder(bytes.NewReader(b))
 		err := d.Decode(a)
@@ -48,6 +48,9 @@ func FuzzDecode(f *testing.F) {
 		}
 		if len(d2.buf) > 4*len(b)+4*minBufferSize {
 			t.Fatalf("the buffer grew to %d for %d bytes", len(d2.buf), len(b))
+		}
+		if n := cap(d2.vbuf) + cap(d2.key.scratch) + cap(d2.fld.scratch); n > 3*lzf.MaxRatio*len(b)+1024 {
+			t.Fatalf("%d bytes of scratch for %d bytes", n, len(b))
 		}
 		if err != nil {
 			var e, e2 *Error

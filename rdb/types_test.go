@@ -576,3 +576,50 @@ func (s *failSink) StreamConsumer(c *StreamConsumer) error           { return s.
 func (s *failSink) StreamPending(p *StreamPending) error             { return s.call() }
 func (s *failSink) End() error                                       { return s.call() }
 func (s *failSink) Module(m *Meta, n string, v int) error            { return s.call() }
+
+// Once its storage has grown, decoding collections allocates nothing per key
+// either (streams with groups aside).
+func TestCollectionsAllocateNothing(t *testing.T) {
+	var records [][]byte
+	for i := range 200 {
+		for _, c := range valueCases {
+			if c.code != rdbModule2 && !strings.HasPrefix(c.name, "stream") {
+				records = append(records, record(c.code, fmt.Sprint(c.name, i), c.value))
+			}
+		}
+	}
+	rdb := file("REDIS0012", records...)
+	d := NewDecoder(nil)
+	r := bytes.NewReader(nil)
+	if n := testing.AllocsPerRun(5, func() {
+		r.Reset(rdb)
+		d.Reset(r)
+		if err := d.Decode(NopSink{}); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 1 {
+		t.Errorf("%v allocations for %d keys", n, len(records))
+	}
+}
+
+func TestErrorTexts(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{&VersionError{Version: 13}, "RDB version 13 is too new: this server reads versions 1 to 12 of Redis and 80 of Valkey; follow a master of Redis 8.0 or older, or upgrade this server"},
+		{&VersionError{Version: 0}, "RDB version 0 does not exist: the file is damaged or not an RDB"},
+		{&VersionError{Version: 81, Valkey: true}, "RDB version 81 of Valkey is not supported: this server reads versions 1 to 12 of Redis and 80 of Valkey; follow a master of Valkey 9.0 or older, or upgrade this server"},
+		{&UnsupportedError{Code: 6, Name: "x"}, "RDB type 6 (x) is not supported"},
+		{&Error{Offset: 7, DB: -1, Err: ErrNotRDB}, "rdb: offset 7: " + ErrNotRDB.Error()},
+		{&Error{Offset: 7, DB: 0, Key: []byte("a\n"), Err: ErrEmpty}, "rdb: offset 7, db 0, key \"a\\n\": collection without elements"},
+		{&ChecksumError{Stored: 1, Computed: 2}, "RDB checksum mismatch: it says 0000000000000001, its bytes give 0000000000000002"},
+	} {
+		if c.err.Error() != c.want {
+			t.Errorf("%q", c.err.Error())
+		}
+	}
+	if Type(99).String() != "unknown" || TypeStream.String() != "stream" {
+		t.Error("names of types")
+	}
+}

@@ -300,7 +300,7 @@ func check(t *testing.T, pattern, s []byte) {
 func TestRandomPatterns(t *testing.T) {
 	r := rand.New(rand.NewSource(1))
 	alphabets := []string{"ab*?", "ab-]^[\\*?", "aA-]^[\\*?\xc3\xa9\xff", "abBzk-]^[\\*?\x00\x80", "a*", "ab*\\", "a?*\\\xc3\xa9\xff"}
-	for range 100000 {
+	for range 40000 {
 		alphabet := alphabets[r.Intn(len(alphabets))]
 		subject := alphabet
 		if r.Intn(2) == 0 {
