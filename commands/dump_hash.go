@@ -5,9 +5,31 @@ import (
 	"github.com/raniellyferreira/redis-inmemory-replica/rdb"
 )
 
+// dumpHash appends the payload of DUMP for a hash. Only one whose fields may
+// expire needs the format of Redis 7.4.
+func dumpHash(dst []byte, v object.Value, comp *rdb.Compressor) []byte {
+	version := int(rdb.DumpVersion)
+	if v.HashHasTTLs() {
+		version = rdbVersionHashTTL
+	}
+	e := rdb.NewDumpEncoder(version, comp)
+	e.StartDump(dst)
+	if err := hashTo(e, &rdb.Meta{}, v); err != nil {
+		panic("commands: DUMP of a hash: " + err.Error()) // the encoder was told the truth
+	}
+	out, err := e.FinishDump()
+	if err != nil {
+		panic("commands: DUMP of a hash: " + err.Error())
+	}
+	return out
+}
+
+// rdbVersionHashTTL is the first RDB version with expiries of fields.
+const rdbVersionHashTTL = 12
+
 // hashTo hands a hash to a sink, in the form in which an RDB has it: a small one
-// whole, a large one field by field.
-func (s *Server) hashTo(e rdb.Sink, m *rdb.Meta, v object.Value) error {
+// whole, a large one field by field. m is completed.
+func hashTo(e rdb.Sink, m *rdb.Meta, v object.Value) error {
 	m.Type = rdb.TypeHash
 	if lp, stride := v.HashPacked(); lp != nil {
 		if stride == 3 {
@@ -22,7 +44,7 @@ func (s *Server) hashTo(e rdb.Sink, m *rdb.Meta, v object.Value) error {
 		return err
 	}
 	var err error
-	v.HashEach(&s.hashBuf, func(field, val []byte, expiry int64) bool {
+	v.HashEach(new(object.HashBuf), func(field, val []byte, expiry int64) bool {
 		if expiry == object.NoFieldExpiry {
 			expiry = -1
 		}
