@@ -139,6 +139,7 @@ type Stats struct {
 	KeyspaceHits    int64
 	KeyspaceMisses  int64
 	ExpiredKeys     int64
+	ExpiredFields   int64 // fields of hashes
 	ExpiredStale    float64
 	ExpireCycleTime int64 // us
 	TimeCapReached  int64
@@ -188,12 +189,16 @@ type Server struct {
 	readyKeys      []watchID
 	servingBlocked bool
 	lim            object.Limits
-	paused         pauseState
-	ops            opsSampler
-	lastSave       int64 // unix seconds
-	cron           cronState
-	activeExpire   bool
-	scratch        []byte
+	// hashBuf and refs are storage of commands on collections, between whose
+	// calls they keep nothing.
+	hashBuf      object.HashBuf
+	refs         []dict.Ref
+	paused       pauseState
+	ops          opsSampler
+	lastSave     int64 // unix seconds
+	cron         cronState
+	activeExpire bool
+	scratch      []byte
 	// dumper encodes for DUMP; made at its first use.
 	dumper            *rdb.Encoder
 	dumperCompresses  bool
@@ -250,6 +255,7 @@ func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, erro
 	s.lastSave = s.now / 1000
 	s.rand = newRand(host.RandomBytes(8))
 	s.cron.cycle = expire.NewCycle(expireProfile(s.V), host.Nanos)
+	s.cron.fields = expire.NewCycle(expireProfile(s.V), host.Nanos)
 	s.hookKeyspace(ks)
 	return s, nil
 }
@@ -257,10 +263,14 @@ func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, erro
 // hookKeyspace lets a keyspace report its changes to this server.
 func (s *Server) hookKeyspace(ks *keyspace.Keyspace) {
 	ks.OnExpired = s.keyExpired
+<<<<<<< HEAD
 	ks.OnNew = nil
 	if s.notifyFlags&config.NotifyNew != 0 {
 		ks.OnNew = func(db *keyspace.DB, key []byte) { s.notifyEvent(config.NotifyNew, "new", key, db.ID) }
 	}
+=======
+	ks.OnFieldsExpired = s.fieldsExpired
+>>>>>>> t-hash
 	ks.OnRetire = func(a *dict.Arena) { s.Host.ReleaseLater(a.Release) }
 	ks.SetLFU(s.lfuPolicy(), s.V.LFULogFactor, s.V.LFUDecayTime)
 }
@@ -318,6 +328,7 @@ func (s *Server) ConfigChanged() {
 	s.notifyFlags = s.V.NotifyKeyspaceEvents
 	s.hookKeyspace(s.KS)
 	s.cron.cycle.Profile = expireProfile(s.V)
+	s.cron.fields.Profile = s.cron.cycle.Profile
 	s.lim = LimitsOf(s.V)
 }
 
@@ -378,7 +389,11 @@ func (s *Server) SwapKeyspace(ks *keyspace.Keyspace) {
 		s.current.db = ks.DB(s.current.db.ID)
 	}
 	ks.InheritStats(old)
+<<<<<<< HEAD
 	old.OnExpired, old.OnNew, old.OnRetire = nil, nil, nil
+=======
+	old.OnExpired, old.OnFieldsExpired, old.OnRetire = nil, nil, nil
+>>>>>>> t-hash
 	s.Host.ReleaseLater(old.Release)
 }
 
