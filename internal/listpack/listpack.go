@@ -148,6 +148,9 @@ func skip(lp []byte, p int) int {
 	return p + n + backlenSize(n)
 }
 
+// SizeAt returns the bytes that the entry p takes, backlen included.
+func SizeAt(lp []byte, p int) int { return skip(lp, p) - p }
+
 // Prev returns the entry before p (which may be the end byte's offset), or -1.
 func Prev(lp []byte, p int) int {
 	if p == HeaderSize {
