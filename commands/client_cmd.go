@@ -91,7 +91,7 @@ func clientListCommand(c *Client) {
 		case len(c.args) > 3 && equalFold(c.args[2], "id"):
 			for _, a := range c.args[3:] {
 				id, ok := numeric.ParseInt(a)
-				if !ok || id <= 0 {
+				if !ok {
 					c.addReplyError("Invalid client ID")
 					return
 				}

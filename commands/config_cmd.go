@@ -21,7 +21,7 @@ func configGetCommand(c *Client) {
 
 func configSetCommand(c *Client) {
 	if len(c.args)%2 != 0 {
-		c.addReplyErrorArity()
+		c.addReplyErrorSyntax()
 		return
 	}
 	pairs := make([][2]string, 0, len(c.args)/2-1)

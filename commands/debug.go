@@ -1,14 +1,17 @@
 package commands
 
 import (
+	"bytes"
 	"encoding/hex"
 	"fmt"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
+	"math"
 	"strings"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/digest"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/numeric"
+	"github.com/raniellyferreira/redis-inmemory-replica/rdb"
 )
 
 // debugCommand serves DEBUG and all its subcommands.
@@ -41,6 +44,8 @@ func debugCommand(c *Client) {
 		debugPopulate(c)
 	case n >= 3 && equalFold(sub, "object"):
 		debugObject(c)
+	case equalFold(sub, "reload"):
+		debugReload(c)
 	case n == 3 && equalFold(sub, "set-active-expire"):
 		s.activeExpire = string(c.args[2]) != "0"
 		c.addReplyOK()
@@ -96,12 +101,8 @@ func (s *Server) Digest() digest.State {
 }
 
 func debugPopulate(c *Client) {
-	count, ok := c.longArg(2, "")
+	count, ok := c.rangeArg(2, 0, math.MaxInt64, errMustBePositive)
 	if !ok {
-		return
-	}
-	if count < 0 {
-		c.addReplyError("value is out of range, must be positive")
 		return
 	}
 	prefix := []byte("key")
@@ -110,11 +111,7 @@ func debugPopulate(c *Client) {
 	}
 	size := int64(0)
 	if len(c.args) == 5 {
-		if size, ok = c.longArg(4, ""); !ok {
-			return
-		}
-		if size < 0 {
-			c.addReplyError("value is out of range, must be positive")
+		if size, ok = c.rangeArg(4, 0, math.MaxInt64, errMustBePositive); !ok {
 			return
 		}
 	}
@@ -237,4 +234,45 @@ func debugHelp(c *Client) {
 		"SLEEP <seconds>", "    Stop the server for that time.",
 		"STRUCTSIZE", "    Answer the sizes of internal structures, bytes.",
 	})
+}
+
+// debugReload writes the dataset as an RDB and reads it back: what a restart
+// would make of it. The new dataset replaces the old one only if it loads.
+func debugReload(c *Client) {
+	s := c.srv
+	for _, o := range c.args[2:] {
+		if !equalFold(o, "merge") && !equalFold(o, "noflush") && !equalFold(o, "nosave") {
+			c.addReplyError("DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
+			return
+		}
+	}
+	if len(c.args) > 2 {
+		c.addReplyError("DEBUG RELOAD without a file supports no options")
+		return
+	}
+	var file bytes.Buffer
+	enc := rdb.NewEncoder(&file, rdb.DumpVersion, s.V.RDBCompression)
+	err := enc.Header()
+	if err == nil {
+		err = emitKeyspace(enc, s.KS, s.lfuPolicy())
+	}
+	if err == nil {
+		err = enc.Close()
+	}
+	var ks *keyspace.Keyspace
+	if err == nil {
+		ks, err = keyspace.New(s.KS.Databases(), s.rand())
+	}
+	if err == nil {
+		if err = NewLoader(ks, s.lim, s.now).Load(rdb.NewDecoder(&file)); err != nil {
+			ks.Release()
+		}
+	}
+	if err != nil {
+		s.Host.Logf(LogWarning, "DEBUG RELOAD failed, the dataset stays as it was: %v", err)
+		c.addReplyError("Error trying to load the RDB dump, check server logs.")
+		return
+	}
+	s.SwapKeyspace(ks)
+	c.addReplyOK()
 }

@@ -106,9 +106,7 @@ func (s *Server) execute(c *Client) {
 	}
 	c.cmd = cmd
 	if (cmd.Arity > 0 && cmd.Arity != len(args)) || len(args) < -cmd.Arity {
-		c.flagTransaction()
-		s.reject(cmd)
-		c.addReplyErrorArity()
+		s.refuse(c, "wrong number of arguments for '"+cmd.FullName+"' command")
 		return
 	}
 	c.lastCmd = cmd

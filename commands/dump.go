@@ -24,21 +24,20 @@ func dumpCommand(c *Client) {
 
 // appendDump appends the payload of DUMP.
 func (s *Server) appendDump(dst []byte, e keyspace.Entry) []byte {
-	var comp *rdb.Compressor
-	if s.V.RDBCompression {
-		comp = &s.compressor
+	if s.dumper == nil || s.dumperCompresses != s.V.RDBCompression {
+		s.dumper = rdb.NewEncoder(nil, rdb.DumpVersion, s.V.RDBCompression)
+		s.dumperCompresses = s.V.RDBCompression
 	}
-	return dumpValue(dst, e.Value(), comp)
-}
-
-// dumpValue appends the payload of DUMP for a value.
-func dumpValue(dst []byte, v object.Value, comp *rdb.Compressor) []byte {
-	switch r := v.Record(); r.Type() {
-	case object.TypeString:
-		return rdb.AppendDumpString(dst, r.Payload(), comp)
-	default:
-		panic("commands: DUMP of a value of type " + object.TypeName(r.Type()))
+	s.dumper.StartDump(dst)
+	m := metaOf(e, 0, false)
+	err := emitValue(s.dumper, &m, e.Value())
+	if err == nil {
+		dst, err = s.dumper.FinishDump()
 	}
+	if err != nil {
+		panic("commands: DUMP of key " + string(e.Key()) + ": " + err.Error())
+	}
+	return dst
 }
 
 // serializedLength is the size of the value in an RDB, as DEBUG OBJECT reports

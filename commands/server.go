@@ -194,10 +194,12 @@ type Server struct {
 	cron           cronState
 	activeExpire   bool
 	scratch        []byte
-	compressor     rdb.Compressor
-	following      bool
-	rand           func() uint64
-	notifyFlags    int
+	// dumper encodes for DUMP; made at its first use.
+	dumper           *rdb.Encoder
+	dumperCompresses bool
+	following        bool
+	rand             func() uint64
+	notifyFlags      int
 	// peakMemory and startupMemory are INFO's, bytes.
 	peakMemory, startupMemory int64
 }

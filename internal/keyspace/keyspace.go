@@ -434,7 +434,7 @@ func (db *DB) ResizeString(key []byte, e Entry, n int) []byte {
 		clear(p[old:])
 	}
 	if r != e.ref {
-		s, ok := db.table.Lookup(a, db.hash(key), key)
+		s, ok := db.table.SlotOf(a, db.hash(key), e.ref)
 		if !ok {
 			panic(fmt.Sprintf("keyspace: record %d of key %q is not in the table of database %d", e.ref, key, db.ID))
 		}
