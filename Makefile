@@ -97,9 +97,9 @@ coverage: deps ## coverage.out and a line a package
 	$(GO) tool cover -func coverage.out | tail -n 1
 
 .PHONY: profile
-profile: deps ## CPU profile of the server under a load (PROFILE="-only set" picks it), at .bench/cpu.prof
-	$(GO) run ./benchmarks -profile .bench/cpu.prof $(if $(PROFILE),$(PROFILE),-only get -quick)
-	$(GO) tool pprof -top -nodecount 40 .bench/cpu.prof
+profile: deps ## CPU profile of our server under a measure of the benchmarks (PROFILE="-only stream"), in .bench/profile
+	$(GO) run ./benchmarks -runs 1 -profile .bench/profile $(if $(PROFILE),$(PROFILE),-only cpu-get-p16)
+	$(GO) tool pprof -top -nodecount 40 .bench/profile/*.prof
 
 .PHONY: clean
 clean: ## what the targets above left behind

@@ -1,7 +1,7 @@
 // Command benchmarks starts redis-server and our server in one run, puts the same load on both, and prints a table of ratios. It is a
 // black box: all it knows of a server is the wire, its INFO and /proc.
 //
-//	go run ./benchmarks [-quick] [-only name[,name]] [-runs N] [-redis PATH] [-ours PATH] [-json]
+//	go run ./benchmarks [-quick] [-only name[,name]] [-runs N] [-redis PATH] [-ours PATH] [-json] [-profile DIR]
 //
 // Runs are interleaved (redis, ours, redis, ours …) and the median counts. CPU is the server's own, of all its threads.
 package main
@@ -21,6 +21,13 @@ import (
 )
 
 func main() {
+	if dir := os.Getenv(profileEnv); dir != "" {
+		if err := serveProfiled(dir, os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "benchmarks:", err)
 		os.Exit(1)
@@ -40,6 +47,7 @@ func run(args []string, out, progress io.Writer) error {
 	list := fs.Bool("list", false, "list the measures")
 	labels := fs.String("labels", "ours,redis", "the names of the two columns")
 	cache := fs.String("cache", "", "folder for the RDB that is served to replicas (default: in the system's temporary folder)")
+	profile := fs.String("profile", "", "write CPU profiles of our server to this folder; redis-server is left out")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -74,8 +82,16 @@ func run(args []string, out, progress io.Writer) error {
 	if e.redisPath, err = testutil.RedisBinary(); err != nil {
 		return err
 	}
-	if e.oursPath, err = testutil.OursBinary(); err != nil {
-		return err
+	if *profile == "" {
+		if e.oursPath, err = testutil.OursBinary(); err != nil {
+			return err
+		}
+	}
+	if *profile != "" {
+		if err := e.profiled(*profile); err != nil {
+			return err
+		}
+		defer os.Unsetenv(profileEnv)
 	}
 	left, right, ok := strings.Cut(*labels, ",")
 	if !ok {

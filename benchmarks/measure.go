@@ -32,6 +32,7 @@ type env struct {
 	sizes               sizes
 	cache               string
 	progress            io.Writer
+	profiling           bool // servers end in order, to write their profiles
 
 	mu      sync.Mutex
 	servers []*testutil.Server
@@ -58,10 +59,19 @@ func (e *env) start(which string, args ...string) (*testutil.Server, error) {
 }
 
 func (e *env) stop(s *testutil.Server) {
-	s.Close()
+	e.end(s)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.servers = slices.DeleteFunc(e.servers, func(o *testutil.Server) bool { return o == s })
+}
+
+func (e *env) end(s *testutil.Server) {
+	if e.profiling {
+		if err := s.Stop(); err != nil {
+			e.say("%v", err)
+		}
+	}
+	s.Close()
 }
 
 func (e *env) atEnd(fn func()) {
@@ -74,7 +84,7 @@ func (e *env) close() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, s := range e.servers {
-		s.Close()
+		e.end(s)
 	}
 	for _, fn := range e.ended {
 		fn()
@@ -130,8 +140,9 @@ func (m *measure) measure(e *env) result {
 		e.say("%s: %s", m.name, r.Error)
 		return r
 	}
+	alone := m.absolute || e.profiling
 	for i := range e.runs {
-		if !m.absolute {
+		if !alone {
 			v, err := m.once(e, redisSide)
 			if err != nil {
 				return fail(redisSide, err)
@@ -143,7 +154,7 @@ func (m *measure) measure(e *env) result {
 			return fail(oursSide, err)
 		}
 		r.AllOurs = append(r.AllOurs, v)
-		if m.absolute {
+		if alone {
 			e.say("%s %d/%d: ours %s", m.name, i+1, e.runs, format(v, m.unit))
 		} else {
 			e.say("%s %d/%d: ours %s, redis %s", m.name, i+1, e.runs, format(v, m.unit), format(r.AllRedis[i], m.unit))
@@ -151,10 +162,13 @@ func (m *measure) measure(e *env) result {
 	}
 	r.Ours = median(r.AllOurs)
 	value := r.Ours
-	if !m.absolute {
+	if !alone {
 		redis := median(r.AllRedis)
 		r.Redis, r.Ratio = &redis, r.Ours/redis
 		value = r.Ratio
+	}
+	if alone && !m.absolute {
+		value = math.NaN()
 	}
 	r.Verdict = verdict(value, m.bar, m.aim, m.sign)
 	return r

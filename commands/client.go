@@ -71,6 +71,8 @@ type Client struct {
 	// failed is set when the command in execution answered an error.
 	failed bool
 	authed bool
+	// serving is set while the client has the lent output.
+	serving bool
 
 	reader *resp.Reader
 	conn   Conn
@@ -88,6 +90,7 @@ type Client struct {
 	user        *User
 	multi       *multiState
 	watch       []*watchedKey
+	subs        *subscriptions
 	replicaPort int
 	replicaIP   string
 	// blocked holds what a blocking command waits for; nil when it does not.
@@ -122,7 +125,7 @@ func (c *Client) Reader() *resp.Reader { return c.reader }
 // SetOutput lends the client the buffer that replies are appended to, and
 // Output takes it back. The loop lends one buffer to whichever connection it
 // serves, so that an idle client holds none.
-func (c *Client) SetOutput(b []byte) { c.out = b }
+func (c *Client) SetOutput(b []byte) { c.out, c.serving = b, b != nil }
 
 // Output returns the lent buffer with what was appended to it.
 func (c *Client) Output() []byte { return c.out }
@@ -171,6 +174,11 @@ func (c *Client) closeAsync() {
 // message, an invalidation, a copy of the stream.
 func (c *Client) push(p []byte) {
 	if c.conn == nil || c.flags&flagClosed != 0 {
+		return
+	}
+	if c.serving {
+		// Its own replies of this turn come first.
+		c.out = append(c.out, p...)
 		return
 	}
 	c.bytesOut += int64(len(p))

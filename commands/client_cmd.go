@@ -161,6 +161,10 @@ func (s *Server) describeClient(c *Client) string {
 	if flags == "" {
 		flags = "N"
 	}
+	var sub, psub, ssub int
+	if c.subs != nil {
+		sub, psub, ssub = len(c.subs.channels), len(c.subs.patterns), len(c.subs.shard)
+	}
 	multi := -1
 	multiMem := int64(0)
 	if c.multi != nil {
@@ -190,9 +194,9 @@ func (s *Server) describeClient(c *Client) string {
 	if c.user != nil {
 		user = c.user.Name
 	}
-	return fmt.Sprintf("id=%d addr=%s laddr=%s fd=%d name=%s age=%d idle=%d flags=%s db=%d sub=0 psub=0 ssub=0 multi=%d qbuf=%d qbuf-free=0 argv-mem=0 multi-mem=%d rbs=0 rbp=0 obl=%d oll=%d omem=%d tot-mem=%d events=%s cmd=%s user=%s redir=-1 resp=%d",
+	return fmt.Sprintf("id=%d addr=%s laddr=%s fd=%d name=%s age=%d idle=%d flags=%s db=%d sub=%d psub=%d ssub=%d multi=%d qbuf=%d qbuf-free=0 argv-mem=0 multi-mem=%d rbs=0 rbp=0 obl=%d oll=%d omem=%d tot-mem=%d events=%s cmd=%s user=%s redir=-1 resp=%d",
 		c.id, addr, laddr, fd, c.name, (s.now-c.createdAt)/1000, (s.now-c.lastUsed)/1000, flags, c.db.ID,
-		multi, qbuf, multiMem, len(c.out), oll, omem, clientFixedSize+qbuf+omem+cap(c.out), events, cmd, user, c.proto)
+		sub, psub, ssub, multi, qbuf, multiMem, len(c.out), oll, omem, clientFixedSize+qbuf+omem+cap(c.out), events, cmd, user, c.proto)
 }
 
 // clientFixedSize is what a connected client costs before it sends anything,

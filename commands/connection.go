@@ -138,7 +138,7 @@ func helloCommand(c *Client) {
 		return
 	}
 	if !c.authed {
-		c.addReplyError("-NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time")
+		c.addReplyError("-NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time")
 		return
 	}
 	if name != nil {
@@ -171,6 +171,7 @@ func helloCommand(c *Client) {
 func resetCommand(c *Client) {
 	c.multi = nil
 	c.unwatchAll()
+	c.srv.dropSubscriptions(c)
 	c.flags &^= flagMulti | flagDirtyCAS | flagDirtyExec | flagReplyOff | flagReplySkip | flagReplySkipNxt |
 		flagReadOnly | flagNoEvict | flagNoTouch
 	c.selectDB(0)

@@ -1,7 +1,9 @@
 package commands
 
 import (
+	"bytes"
 	"errors"
+	"strings"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/dict"
 	"github.com/raniellyferreira/redis-inmemory-replica/resp"
@@ -188,12 +190,7 @@ func (s *Server) refuse(c *Client, text string) bool {
 	if c.cmd.isExec {
 		// EXEC itself was refused: the transaction ends and says why.
 		c.discardTransaction()
-		if text[0] == '-' {
-			text = text[1:]
-		} else {
-			text = "ERR " + text
-		}
-		c.addReplyError("-EXECABORT Transaction discarded because of: " + text)
+		c.addReplyError("-EXECABORT Transaction discarded because of: " + strings.TrimPrefix(text, "-"))
 		return false
 	}
 	c.addReplyError(text)
@@ -215,28 +212,23 @@ func (s *Server) lookup(c *Client, args [][]byte) *Command {
 	c.flagTransaction()
 	if container != nil {
 		c.cmd = container
-		sub := args[1]
-		if len(sub) > 128 {
-			sub = sub[:128]
-		}
-		c.addReplyError("unknown subcommand '" + string(sub) + "'. Try " + upper([]byte(container.FullName)) + " HELP.")
+		c.addReplyError("unknown subcommand '" + string(cString(args[1], 128)) + "'. Try " + upper([]byte(container.FullName)) + " HELP.")
 		return nil
 	}
 	c.cmd = nil
 	name := args[0]
-	if len(name) > 128 {
-		name = name[:128]
+	if equalFold(name, "post") || equalFold(name, "host:") {
+		s.crossProtocol(c)
+		return nil
 	}
-	text := append([]byte("unknown command '"), name...)
+	text := append([]byte("unknown command '"), cString(name, 128)...)
 	text = append(text, "', with args beginning with: "...)
 	n := 0
 	for _, a := range args[1:] {
 		if n >= 128 {
 			break
 		}
-		if len(a) > 128-n {
-			a = a[:128-n]
-		}
+		a = cString(a, 128-n)
 		text = append(text, '\'')
 		text = append(text, a...)
 		text = append(text, "' "...)
@@ -244,6 +236,31 @@ func (s *Server) lookup(c *Client, args [][]byte) *Command {
 	}
 	c.addReplyError(string(text))
 	return nil
+}
+
+// cString cuts an argument as C's "%.*s" shows it: at a NUL, or after max bytes.
+func cString(b []byte, max int) []byte {
+	if len(b) > max {
+		b = b[:max]
+	}
+	if i := bytes.IndexByte(b, 0); i >= 0 {
+		b = b[:i]
+	}
+	return b
+}
+
+// crossProtocol ends a connection over which somebody makes a browser speak
+// HTTP to us: the lines of a request's body could be commands.
+func (s *Server) crossProtocol(c *Client) {
+	if s.monoNow-s.lastCrossProtocol > 60e9 || s.lastCrossProtocol == 0 {
+		s.lastCrossProtocol = s.monoNow
+		s.Host.Logf(LogWarning, "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. Connection from %s aborted.", s.describeClient(c))
+	}
+	c.out = c.out[:0]
+	c.flags |= flagCloseAfter
+	if c.conn != nil {
+		c.conn.Close()
+	}
 }
 
 // call runs the handler and accounts for it.

@@ -3,6 +3,7 @@ package commands
 import (
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
 	"math"
+	"math/bits"
 	"strconv"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/glob"
@@ -122,12 +123,34 @@ func keysCommand(c *Client) {
 	c.setDeferredArrayLen(mark, n)
 }
 
-// parseCursor reads a SCAN cursor: an unsigned 64-bit number and nothing else.
+// parseCursor reads a SCAN cursor as C's strtoul would: an optional sign and
+// digits. An empty one is 0, a negative one wraps around.
 func (c *Client) parseCursor(arg []byte) (uint64, bool) {
-	n, err := strconv.ParseUint(string(arg), 10, 64)
-	if err != nil || len(arg) == 0 || arg[0] == '+' {
+	digits, neg := arg, false
+	if len(arg) > 0 && (arg[0] == '-' || arg[0] == '+') {
+		neg = arg[0] == '-'
+		digits = arg[1:]
+	}
+	n, ok := uint64(0), len(digits) > 0 || len(arg) == 0
+	for _, d := range digits {
+		if d < '0' || d > '9' {
+			ok = false
+			break
+		}
+		hi, lo := bits.Mul64(n, 10)
+		sum, carry := bits.Add64(lo, uint64(d-'0'), 0)
+		if hi != 0 || carry != 0 {
+			ok = false
+			break
+		}
+		n = sum
+	}
+	if !ok {
 		c.addReplyError("invalid cursor")
 		return 0, false
+	}
+	if neg {
+		n = -n
 	}
 	return n, true
 }

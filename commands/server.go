@@ -139,6 +139,7 @@ type Stats struct {
 	KeyspaceHits    int64
 	KeyspaceMisses  int64
 	ExpiredKeys     int64
+	ExpiredFields   int64 // fields of hashes
 	ExpiredStale    float64
 	ExpireCycleTime int64 // us
 	TimeCapReached  int64
@@ -188,18 +189,24 @@ type Server struct {
 	readyKeys      []watchID
 	servingBlocked bool
 	lim            object.Limits
-	paused         pauseState
-	ops            opsSampler
-	lastSave       int64 // unix seconds
-	cron           cronState
-	activeExpire   bool
-	scratch        []byte
+	// hashBuf and refs are storage of commands on collections, between whose
+	// calls they keep nothing.
+	hashBuf      object.HashBuf
+	refs         []dict.Ref
+	paused       pauseState
+	ops          opsSampler
+	lastSave     int64 // unix seconds
+	cron         cronState
+	activeExpire bool
+	scratch      []byte
 	// dumper encodes for DUMP; made at its first use.
-	dumper           *rdb.Encoder
-	dumperCompresses bool
-	following        bool
-	rand             func() uint64
-	notifyFlags      int
+	dumper            *rdb.Encoder
+	dumperCompresses  bool
+	lastCrossProtocol int64
+	following         bool
+	rand              func() uint64
+	notifyFlags       config.EventClasses
+	pubsub            pubsub
 	// peakMemory and startupMemory are INFO's, bytes.
 	peakMemory, startupMemory int64
 }
@@ -223,6 +230,8 @@ func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, erro
 		errorStats:   make(map[string]*int64),
 		watchedKeys:  make(map[watchID][]*watchedKey),
 		blockedOn:    make(map[watchID][]*Client),
+		pubsub:       newPubsub(),
+		notifyFlags:  conf.Values.NotifyKeyspaceEvents,
 		lim:          LimitsOf(conf.Values),
 		activeExpire: true,
 	}
@@ -243,6 +252,7 @@ func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, erro
 	s.lastSave = s.now / 1000
 	s.rand = newRand(host.RandomBytes(8))
 	s.cron.cycle = expire.NewCycle(expireProfile(s.V), host.Nanos)
+	s.cron.fields = expire.NewCycle(expireProfile(s.V), host.Nanos)
 	s.hookKeyspace(ks)
 	return s, nil
 }
@@ -250,6 +260,7 @@ func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, erro
 // hookKeyspace lets a keyspace report its changes to this server.
 func (s *Server) hookKeyspace(ks *keyspace.Keyspace) {
 	ks.OnExpired = s.keyExpired
+	ks.OnFieldsExpired = s.fieldsExpired
 	ks.OnRetire = func(a *dict.Arena) { s.Host.ReleaseLater(a.Release) }
 	ks.SetLFU(s.lfuPolicy(), s.V.LFULogFactor, s.V.LFUDecayTime)
 }
@@ -304,9 +315,10 @@ func (s *Server) ConfigChanged() {
 	for c := s.clients.head; c != nil; c = c.next {
 		c.applyReaderLimits()
 	}
-	s.notifyFlags = int(s.V.NotifyKeyspaceEvents)
+	s.notifyFlags = s.V.NotifyKeyspaceEvents
 	s.KS.SetLFU(s.lfuPolicy(), s.V.LFULogFactor, s.V.LFUDecayTime)
 	s.cron.cycle.Profile = expireProfile(s.V)
+	s.cron.fields.Profile = s.cron.cycle.Profile
 	s.lim = LimitsOf(s.V)
 }
 
@@ -342,6 +354,7 @@ func (s *Server) RemoveClient(c *Client) {
 	c.flags |= flagClosed
 	c.unwatchAll()
 	c.forgetBlocked()
+	s.dropSubscriptions(c)
 	c.multi = nil
 	s.clients.remove(c)
 	delete(s.byID, c.id)
@@ -364,7 +377,7 @@ func (s *Server) SwapKeyspace(ks *keyspace.Keyspace) {
 		s.current.db = ks.DB(s.current.db.ID)
 	}
 	ks.InheritStats(old)
-	old.OnExpired, old.OnRetire = nil, nil
+	old.OnExpired, old.OnFieldsExpired, old.OnRetire = nil, nil, nil
 	s.Host.ReleaseLater(old.Release)
 }
 

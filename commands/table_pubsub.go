@@ -6,6 +6,7 @@ func pubsubCommands() []*Command {
 		{
 			Name: "psubscribe", Since: "2.0.0", Complexity: "O(N), N being the patterns of this client",
 			Summary: "Listens to the channels that match patterns.",
+			Proc:    psubscribeCommand,
 			Arity:   -2, Flags: CmdPubSub | CmdNoScript | CmdLoading | CmdStale,
 			Channels:      ChannelSpec{ChannelPattern | ChannelSubscribe, 1, -1},
 			Args:          args("pattern(pattern:pattern)..."),
@@ -14,6 +15,7 @@ func pubsubCommands() []*Command {
 		{
 			Name: "publish", Since: "2.0.0", Complexity: "O(N+M), N being the channel's listeners and M all patterns in use",
 			Summary: "Sends a message to a channel.",
+			Proc:    publishCommand,
 			Arity:   3, Flags: CmdPubSub | CmdLoading | CmdStale | CmdFast | CmdMayReplicate,
 			Channels: ChannelSpec{ChannelPublish, 1, 1},
 			Args:     args("channel message"),
@@ -26,34 +28,40 @@ func pubsubCommands() []*Command {
 				{
 					Name: "channels", Since: "2.8.0", Complexity: "O(N), N being the number of channels",
 					Summary: "Lists the channels that have listeners.",
+					Proc:    pubsubChannelsCommand,
 					Arity:   -2, Flags: CmdPubSub | CmdLoading | CmdStale,
 					Args: args("[pattern:pattern]"),
 				},
 				{
 					Name: "help", Since: "6.2.0", Complexity: "O(1)",
 					Summary: "Explains the subcommands.",
+					Proc:    pubsubHelpCommand,
 					Arity:   2, Flags: CmdLoading | CmdStale,
 				},
 				{
 					Name: "numpat", Since: "2.8.0", Complexity: "O(1)",
 					Summary: "Counts the patterns in use.",
+					Proc:    pubsubNumpatCommand,
 					Arity:   2, Flags: CmdPubSub | CmdLoading | CmdStale,
 				},
 				{
 					Name: "numsub", Since: "2.8.0", Complexity: "O(N), N being the number of channels asked for",
 					Summary: "Counts the listeners of channels.",
+					Proc:    pubsubNumsubCommand,
 					Arity:   -2, Flags: CmdPubSub | CmdLoading | CmdStale,
 					Args: args("[channel...]"),
 				},
 				{
 					Name: "shardchannels", Since: "7.0.0", Complexity: "O(N), N being the number of shard channels",
 					Summary: "Lists the shard channels that have listeners.",
+					Proc:    pubsubShardchannelsCommand,
 					Arity:   -2, Flags: CmdPubSub | CmdLoading | CmdStale,
 					Args: args("[pattern:pattern]"),
 				},
 				{
 					Name: "shardnumsub", Since: "7.0.0", Complexity: "O(N), N being the number of shard channels asked for",
 					Summary: "Counts the listeners of shard channels.",
+					Proc:    pubsubShardnumsubCommand,
 					Arity:   -2, Flags: CmdPubSub | CmdLoading | CmdStale,
 					Args: args("[shardchannel...]"),
 				},
@@ -62,6 +70,7 @@ func pubsubCommands() []*Command {
 		{
 			Name: "punsubscribe", Since: "2.0.0", Complexity: "O(N+M), N being the patterns of this client and M all patterns in use",
 			Summary: "Stops listening to patterns.",
+			Proc:    punsubscribeCommand,
 			Arity:   -1, Flags: CmdPubSub | CmdNoScript | CmdLoading | CmdStale,
 			Channels:      ChannelSpec{ChannelPattern | ChannelUnsubscribe, 1, -1},
 			Args:          args("[pattern:pattern...]"),
@@ -70,6 +79,7 @@ func pubsubCommands() []*Command {
 		{
 			Name: "spublish", Since: "7.0.0", Complexity: "O(N), N being the channel's listeners",
 			Summary: "Sends a message to a shard channel.",
+			Proc:    spublishCommand,
 			Arity:   3, Flags: CmdPubSub | CmdLoading | CmdStale | CmdFast | CmdMayReplicate,
 			KeySpecs: []KeySpec{keyAt(1, KeyNotKey)},
 			Channels: ChannelSpec{ChannelPublish, 1, 1},
@@ -78,6 +88,7 @@ func pubsubCommands() []*Command {
 		{
 			Name: "ssubscribe", Since: "7.0.0", Complexity: "O(N), N being the number of channels",
 			Summary: "Listens to shard channels.",
+			Proc:    ssubscribeCommand,
 			Arity:   -2, Flags: CmdPubSub | CmdNoScript | CmdLoading | CmdStale,
 			KeySpecs:      []KeySpec{keysFrom(1, -1, 1, KeyNotKey)},
 			Channels:      ChannelSpec{ChannelSubscribe, 1, -1},
@@ -87,6 +98,7 @@ func pubsubCommands() []*Command {
 		{
 			Name: "subscribe", Since: "2.0.0", Complexity: "O(N), N being the number of channels",
 			Summary: "Listens to channels.",
+			Proc:    subscribeCommand,
 			Arity:   -2, Flags: CmdPubSub | CmdNoScript | CmdLoading | CmdStale,
 			Channels:      ChannelSpec{ChannelSubscribe, 1, -1},
 			Args:          args("channel..."),
@@ -95,6 +107,7 @@ func pubsubCommands() []*Command {
 		{
 			Name: "sunsubscribe", Since: "7.0.0", Complexity: "O(N), N being the channels of this client",
 			Summary: "Stops listening to shard channels.",
+			Proc:    sunsubscribeCommand,
 			Arity:   -1, Flags: CmdPubSub | CmdNoScript | CmdLoading | CmdStale,
 			KeySpecs:      []KeySpec{keysFrom(1, -1, 1, KeyNotKey)},
 			Channels:      ChannelSpec{ChannelUnsubscribe, 1, -1},
@@ -104,6 +117,7 @@ func pubsubCommands() []*Command {
 		{
 			Name: "unsubscribe", Since: "2.0.0", Complexity: "O(N), N being the channels of this client",
 			Summary: "Stops listening to channels.",
+			Proc:    unsubscribeCommand,
 			Arity:   -1, Flags: CmdPubSub | CmdNoScript | CmdLoading | CmdStale,
 			Channels:      ChannelSpec{ChannelUnsubscribe, 1, -1},
 			Args:          args("[channel...]"),

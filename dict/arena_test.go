@@ -4,9 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"strconv"
-	"strings"
 	"testing"
 	"unsafe"
 )
@@ -32,26 +29,6 @@ func mustCheck(t testing.TB, a *Arena) {
 	if err := a.Check(); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// rss returns the resident memory of this process in bytes.
-func rss(t testing.TB) int64 {
-	t.Helper()
-	b, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.SplitSeq(string(b), "\n") {
-		if f := strings.Fields(line); len(f) > 1 && f[0] == "VmRSS:" {
-			n, err := strconv.ParseInt(f[1], 10, 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return n << 10
-		}
-	}
-	t.Fatal("no VmRSS in /proc/self/status")
-	return 0
 }
 
 func TestClasses(t *testing.T) {
@@ -93,35 +70,27 @@ func TestClasses(t *testing.T) {
 }
 
 func TestEmptyArenaCostsNothing(t *testing.T) {
-	before := rss(t)
-	var all []*Arena
-	for range 16 {
-		a, err := NewArena(1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, a)
+	a := testArena(t)
+	if n := resident(t, a); n != 0 {
+		t.Errorf("an empty arena takes %d bytes", n)
 	}
-	if d := rss(t) - before; d > 1<<20 {
-		t.Errorf("16 empty arenas take %d bytes", d)
-	}
-	if s := all[0].Stats(); s.Committed != 0 || s.Live != 0 || s.Fragmentation() != 1 {
+	if s := a.Stats(); s.Committed != 0 || s.Live != 0 || s.Fragmentation() != 1 {
 		t.Errorf("%+v", s)
 	}
-	for _, a := range all {
-		mustCheck(t, a)
-		a.Release()
+	// One key must not cost more than a few pages, for the data and for the metadata.
+	a.NewEntry(Header{ExpireAt: NoExpire}, []byte("key"), []byte("value"))
+	if n := resident(t, a); n == 0 || n > 64<<10 {
+		t.Errorf("an arena with one key takes %d bytes", n)
 	}
 }
 
 // Small datasets of many sizes share chunks, and pages that hold nothing are not resident.
 func TestSmallArenaStaysSmall(t *testing.T) {
 	a := testArena(t)
-	before := rss(t)
 	for n := 8; n <= maxSmall; n += n/8 + 4 {
 		clear(a.Bytes(a.Alloc(n), n))
 	}
-	if d := rss(t) - before; d > 2<<20 {
+	if d := resident(t, a); d > 1<<20 {
 		t.Errorf("one block of each class takes %d bytes", d)
 	}
 }
@@ -250,14 +219,13 @@ func TestAlignment(t *testing.T) {
 func TestHugeBlock(t *testing.T) {
 	a := testArena(t)
 	const n = 600 << 20
-	before := rss(t)
 	r := a.AllocZeroed(n)
 	p := a.Bytes(r, n)
 	p[0], p[n/2], p[n-1] = 1, 2, 3
 	if a.Usable(r) != n {
 		t.Errorf("%d bytes usable", a.Usable(r))
 	}
-	if d := rss(t) - before; d > 32<<20 && !invariants {
+	if d := resident(t, a); d > 8<<20 && !invariants {
 		t.Errorf("three touched pages take %d bytes", d)
 	}
 	a.Free(r)
@@ -337,11 +305,13 @@ func TestReleaseFromAnotherGoroutine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := rss(t)
 	for range 100 {
 		clear(a.Bytes(a.Alloc(1<<20), 1<<20))
 	}
-	grown := rss(t)
+	if n := resident(t, a); n < 100<<20 {
+		t.Errorf("%d bytes are resident", n)
+	}
+	before := *a
 	done := make(chan struct{})
 	go func() {
 		a.Release()
@@ -349,8 +319,8 @@ func TestReleaseFromAnotherGoroutine(t *testing.T) {
 		close(done)
 	}()
 	<-done
-	if after := rss(t); grown-before < 90<<20 || after-before > 10<<20 {
-		t.Errorf("resident: %d before, %d full, %d released", before, grown, after)
+	if n := resident(t, &before); n != 0 {
+		t.Errorf("%d bytes are still resident", n)
 	}
 }
 
@@ -363,7 +333,7 @@ func TestReleaseStep(t *testing.T) {
 		clear(a.Bytes(r, 1<<20))
 		refs = append(refs, r)
 	}
-	full := rss(t)
+	full := resident(t, a)
 	for _, r := range refs[1:] {
 		a.Free(r)
 	}
@@ -381,7 +351,7 @@ func TestReleaseStep(t *testing.T) {
 	if s := a.Stats(); s.Committed > 4<<20 {
 		t.Errorf("%+v", s)
 	}
-	if d := full - rss(t); d < 20<<20 {
+	if d := full - resident(t, a); d < 20<<20 {
 		t.Errorf("resident memory fell by %d bytes only", d)
 	}
 }

@@ -42,11 +42,29 @@ func (a *Arena) Prefetch(r Ref) {
 	prefetch(unsafe.Add(p, 64))
 }
 
-// prefetchChain starts to load the records of a bucket of array 0.
-func (t *Table) prefetchChain(a *Arena, i uint64) {
-	b := a.bucket(t.arr[0] + uint32(i))
-	for m := ^matchTags(b, 0) & allSlots; m != 0; m &= m - 1 {
-		prefetch(unsafe.Add(a.base, uintptr(slotWord(b, firstSlot(m))&refMask)<<granShift))
+// rehashAhead is how many buckets ahead a rehash prefetches. As it moves one a time between other work, the processor
+// does not see that it reads in order.
+const rehashAhead = 8
+
+// prefetchRehash starts to load what later steps of a rehash will read and write.
+func (t *Table) prefetchRehash(a *Arena, end uint64, readKeys bool) {
+	if i := t.pos + rehashAhead; i < end {
+		prefetch(a.bucket(t.arr[0] + uint32(i)))
+		if t.bits[1] > t.bits[0] && !readKeys {
+			prefetch(a.bucket(t.arr[1] + uint32(i)))
+			prefetch(a.bucket(t.arr[1] + uint32(i|end)))
+		}
+	}
+	if i := t.pos + rehashAhead/2; i < end {
+		b := a.bucket(t.arr[0] + uint32(i))
+		if next := bucketNext(b); next != 0 {
+			prefetch(a.bucket(next))
+		}
+		if readKeys {
+			for m := ^matchTags(b, 0) & allSlots; m != 0; m &= m - 1 {
+				prefetch(unsafe.Add(a.base, uintptr(slotWord(b, firstSlot(m))&refMask)<<granShift))
+			}
+		}
 	}
 }
 
@@ -54,7 +72,7 @@ func (t *Table) prefetchChain(a *Arena, i uint64) {
 // work on the elements in between, and few enough for the processor's queue of outstanding loads.
 const batchAhead = 12
 
-// InsertBatch inserts records rs[i] with hashes hs[i], as Insert does one by one, but with their buckets on the way from
+// InsertBatch inserts records rs[i] with hashes hs[i], as Insert does one by one, with their buckets on the way from
 // memory. For loaders.
 func (t *Table) InsertBatch(a *Arena, hs []uint64, rs []Ref) {
 	for i := range min(batchAhead, len(hs)) {

@@ -141,14 +141,14 @@ func (a *Arena) checkPages() error {
 		if m != h.meta[c] {
 			return fmt.Errorf("dict: chunk %d: summary %+v, counted %+v", c, h.meta[c], m)
 		}
-		for i, hint := range h.hint {
-			if i == 0 && c < hint && m.free != 0 {
-				return fmt.Errorf("dict: chunk %d has %d free pages below the hint %d", c, m.free, hint)
+		for k, hint := range h.runHint {
+			if c < hint && int(m.max) >= 1<<k {
+				return fmt.Errorf("dict: chunk %d has %d free pages in a row, below the hint %d for %d", c, m.max, hint, 1<<k)
 			}
-			if i == 1 || i == 2 || i == 4 {
-				if _, ok := h.findUnits(c, i); ok && c < hint {
-					return fmt.Errorf("dict: chunk %d has room for a slab of %d units below the hint %d", c, i, hint)
-				}
+		}
+		for _, units := range []int{1, 2, 4} {
+			if _, ok := h.findUnits(c, units); ok && c < h.unitHint[units] {
+				return fmt.Errorf("dict: chunk %d has room for a slab of %d units below the hint %d", c, units, h.unitHint[units])
 			}
 		}
 	}

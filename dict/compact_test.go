@@ -30,12 +30,10 @@ func TestCompact(t *testing.T) {
 	}
 	w := newWorld(t, EntryLayout)
 	rnd := rand.New(rand.NewPCG(21, 22))
-	before := rss(t)
 	for i := range n {
 		w.set(fmt.Sprintf("key:%07d", i), fmt.Sprintf("%0*d", 40+i%60, i))
 	}
 	full := w.a.Stats()
-	fullRSS := rss(t) - before
 	for _, i := range rnd.Perm(n)[:n/10*9] {
 		w.del(fmt.Sprintf("key:%07d", i))
 	}
@@ -60,22 +58,17 @@ func TestCompact(t *testing.T) {
 		t.Errorf("%d bytes said to be freed, committed fell from %d to %d", freed, sparse.Committed, s.Committed)
 	}
 	t.Logf("committed: %d full, %d sparse, %d compacted, %d live", full.Committed, sparse.Committed, s.Committed, s.Live)
-	if !invariants && !testing.Short() {
-		// The model in the Go heap is in this figure too; it does not grow any more.
-		t.Logf("resident: %d full, %d compacted", fullRSS, rss(t)-before)
-	}
 	if w.compactAll(64) != 0 && w.a.CompactGain() > s.Live/5 {
 		t.Error("a second compaction finds as much again")
 	}
 }
 
-// Resident memory really falls: a table without a model beside it.
+// Resident memory falls too, as the system counts it.
 func TestCompactRSS(t *testing.T) {
 	a := testArena(t)
 	var tb Table
 	tb.Init(EntryLayout)
 	const n = 400_000
-	before := rss(t)
 	var key [16]byte
 	name := func(i int) []byte { return fmt.Appendf(key[:0], "key:%07d", i) }
 	val := make([]byte, 64)
@@ -83,7 +76,7 @@ func TestCompactRSS(t *testing.T) {
 		k := name(i)
 		tb.Insert(a, Hash(a.Seed(), k), a.NewEntry(Header{ExpireAt: NoExpire}, k, val))
 	}
-	full := rss(t) - before
+	full := resident(t, a)
 	for i := range n {
 		if i%10 != 3 {
 			k := name(i)
@@ -113,9 +106,9 @@ func TestCompactRSS(t *testing.T) {
 			t.Fatalf("%q is lost", k)
 		}
 	}
-	after := rss(t) - before
+	after := resident(t, a)
 	t.Logf("resident: %d full, %d compacted, %d live", full, after, a.Used())
-	if !invariants && after > a.Used()*3/2+4<<20 {
+	if after > a.Used()*3/2+4<<20 {
 		t.Errorf("%d bytes resident for %d live", after, a.Used())
 	}
 }

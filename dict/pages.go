@@ -42,11 +42,12 @@ const metaPerChunk = int64(unsafe.Sizeof(chunkMeta{})) + 3*pagesPerChunk/8 + uni
 type pageHeap struct {
 	used, head, dirty []uint64
 	meta              []chunkMeta
-	chunks            uint32    // committed so far: the chunks below this number
-	max               uint32    // chunks in the reservation
-	metaChunks        uint32    // chunks that the side arrays have memory for
-	hint              [5]uint32 // no chunk below it has room: for any page [0], for slabs of 1, 2, 4 units
-	relCursor         uint32    // ReleaseStep goes down from here
+	chunks            uint32     // committed so far: the chunks below this number
+	max               uint32     // chunks in the reservation
+	metaChunks        uint32     // chunks that the side arrays have memory for
+	unitHint          [5]uint32  // by units of a slab: no chunk below has room for one
+	runHint           [10]uint32 // by k: no chunk below has a free run of 2^k pages within
+	relCursor         uint32     // ReleaseStep goes down from here
 	usedPages         int
 	dirtyFree         int
 	touched           int // pages that may be resident: used, or free and dirty
@@ -109,8 +110,10 @@ func (h *pageHeap) commitMeta(slabs []slabMeta) error {
 // read as zero. bytes is what the caller wants them for, for the error.
 func (a *Arena) takePages(count, units int, zero bool, bytes int) uint32 {
 	h := &a.pages
+	// A large zeroed run takes clean chunks only: clearing it would take longer than a turn may.
+	clean := zero && count >= pagesPerChunk/2
 	for {
-		page, missing := h.find(count, units, zero)
+		page, missing := h.find(count, units, clean)
 		if missing == 0 {
 			if zero {
 				a.zeroPages(page, count)
@@ -120,6 +123,10 @@ func (a *Arena) takePages(count, units int, zero bool, bytes int) uint32 {
 			return page
 		}
 		if err := a.commit(missing); err != nil {
+			if clean {
+				clean = false // rather clear memory than refuse it
+				continue
+			}
 			panic(&OutOfMemoryError{Bytes: bytes, Committed: a.committed(), Reserved: int64(a.rawSize), Err: err.err})
 		}
 	}
@@ -186,27 +193,27 @@ func (a *Arena) mend(page uint32, count int) {
 	}
 }
 
-// find returns the first page of a fit, or how many chunks must be committed before there is one.
-func (h *pageHeap) find(count, units int, zero bool) (page uint32, missing int) {
+// find returns the first page of a fit (a clean one avoids chunks with dirty free pages), or how many chunks must be
+// committed before there is one.
+func (h *pageHeap) find(count, units int, clean bool) (page uint32, missing int) {
 	if units != 0 {
-		for c := h.hint[units]; c < h.chunks; c++ {
+		for c := h.unitHint[units]; c < h.chunks; c++ {
 			if int(h.meta[c].max) >= count {
 				if p, ok := h.findUnits(c, units); ok {
-					h.hint[units] = c
+					h.unitHint[units] = c
 					return p, 0
 				}
 			}
 		}
-		h.hint[units] = h.chunks
+		h.unitHint[units] = h.chunks
 		return 0, 1
 	}
-	// A large zeroed run takes clean chunks only: clearing it would take longer than a turn may.
-	clean := zero && count >= pagesPerChunk/2
-	c := h.hint[0]
-	for c < h.chunks && h.meta[c].free == 0 {
+	k := min(bits.Len(uint(count))-1, len(h.runHint)-1)
+	c := h.runHint[k]
+	for c < h.chunks && int(h.meta[c].max) < 1<<k {
 		c++
 	}
-	h.hint[0] = c
+	h.runHint[k] = c
 	run := 0 // free pages that end where chunk c begins
 	for ; c < h.chunks; c++ {
 		m := &h.meta[c]
@@ -296,11 +303,23 @@ func (h *pageHeap) free(page uint32, count int) {
 	eachWord(page, count, func(w uint32, mask uint64) { h.used[w] &^= mask })
 	h.usedPages -= count
 	h.dirtyFree += count
-	c := page / pagesPerChunk
-	for i := range h.hint {
-		h.hint[i] = min(h.hint[i], c)
-	}
 	h.summarize(page, count)
+	c := page / pagesPerChunk
+	last := (page + uint32(count) - 1) / pagesPerChunk
+	room := max(h.meta[c].max, h.meta[last].max)
+	if last > c+1 {
+		room = pagesPerChunk
+	}
+	for k := range h.runHint {
+		if int(room) >= 1<<k {
+			h.runHint[k] = min(h.runHint[k], c)
+		}
+	}
+	for i := range h.unitHint {
+		if int(room) >= i*pagesPerUnit {
+			h.unitHint[i] = min(h.unitHint[i], c)
+		}
+	}
 }
 
 // summarize computes the summaries of the chunks of a run anew.

@@ -91,9 +91,7 @@ func (t *Table) RehashStep(a *Arena, buckets int) bool {
 	end := uint64(1) << t.bits[0]
 	readKeys := t.bits[1] > t.bits[0]+t.known[0]
 	for visits := buckets * emptyVisits; buckets > 0 && visits > 0 && t.pos < end; visits-- {
-		if readKeys && t.pos+2 < end {
-			t.prefetchChain(a, t.pos+2)
-		}
+		t.prefetchRehash(a, end, readKeys)
 		if t.moveBucket(a, t.pos, readKeys) {
 			buckets--
 		}

@@ -105,6 +105,16 @@ func (l *Loop) admit(ln *listener, fd int, sa syscall.Sockaddr) {
 		l.refuse(fd)
 		return
 	}
+	if fd == 0 {
+		// evio takes descriptor 0 for none; it is free when standard input was closed.
+		up, err := dupAbove(fd)
+		syscall.Close(fd)
+		if err != nil {
+			l.stats.rejected++
+			return
+		}
+		fd = up
+	}
 	l.nextID++
 	c := &Conn{loop: l, id: l.nextID, lnidx: uint16(ln.index)}
 	c.fd = int32(fd)

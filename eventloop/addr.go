@@ -88,11 +88,3 @@ func parseAddr(s string) (a listenAddr, err error) {
 	}
 	return a, nil
 }
-
-// appendHostPort formats an address in Redis's way.
-func formatHostPort(ip string, port int) string {
-	if strings.IndexByte(ip, ':') >= 0 {
-		return "[" + ip + "]:" + strconv.Itoa(port)
-	}
-	return ip + ":" + strconv.Itoa(port)
-}

@@ -4,6 +4,8 @@ package eventloop
 
 import (
 	"net/netip"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -67,4 +69,12 @@ func (c *Conn) SetNoDelay(on bool) error {
 		v = 1
 	}
 	return syscall.SetsockoptInt(int(c.fd), syscall.IPPROTO_TCP, syscall.TCP_NODELAY, v)
+}
+
+// formatHostPort formats an address in Redis's way.
+func formatHostPort(ip string, port int) string {
+	if strings.IndexByte(ip, ':') >= 0 {
+		return "[" + ip + "]:" + strconv.Itoa(port)
+	}
+	return ip + ":" + strconv.Itoa(port)
 }

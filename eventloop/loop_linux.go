@@ -60,9 +60,9 @@ type loopSys struct {
 	startOnce sync.Once
 	start     chan struct{} // closed by Run and by Stop
 	running   atomic.Bool
-	ready     chan error    // result of the bootstrap
-	served    chan struct{} // closed when evio.Serve has returned
-	serveErr  error
+	ready     chan error // result of the bootstrap
+	clean     bool       // ended by shutdown
+	err       error      // what Run returns
 	born      time.Time
 }
 
@@ -81,7 +81,7 @@ func New(cfg Config, h Handler) (*Loop, error) {
 	l := &Loop{cfg: cfg, h: h, done: make(chan struct{})}
 	l.clock.init()
 	l.evfd, l.tmfd, l.sidefd, l.spare = -1, -1, -1, -1
-	l.start, l.ready, l.served = make(chan struct{}), make(chan error, 1), make(chan struct{})
+	l.start, l.ready = make(chan struct{}), make(chan error, 1)
 	if err := l.open(); err != nil {
 		l.closeAll()
 		return nil, err
@@ -90,6 +90,13 @@ func New(cfg Config, h Handler) (*Loop, error) {
 }
 
 func (l *Loop) open() error {
+	// evio takes descriptor 0 for none: it must not become one of ours.
+	var st syscall.Stat_t
+	if err := syscall.Fstat(0, &st); err == syscall.EBADF {
+		if _, err := syscall.Open(os.DevNull, syscall.O_RDWR, 0); err != nil {
+			return fmt.Errorf("standard input: %w", err)
+		}
+	}
 	for i, s := range l.cfg.Addrs {
 		a, err := parseAddr(s)
 		if err != nil {
@@ -143,7 +150,7 @@ func (l *Loop) bootstrap() error {
 	defer syscall.Close(fd)
 	listening := make(chan struct{})
 	go func() {
-		l.serveErr = evio.Serve(evio.Events{
+		err := evio.Serve(evio.Events{
 			NumLoops: 1,
 			Serving: func(evio.Server) evio.Action {
 				l.born = time.Now()
@@ -154,24 +161,30 @@ func (l *Loop) bootstrap() error {
 			Data:   l.evioData,
 			Closed: l.evioClosed,
 		}, "unix://"+name)
-		close(l.served)
+		if l.err == nil && !l.clean {
+			if l.err = err; err == nil {
+				l.err = errors.New("evio's loop ended by itself")
+			}
+			l.err = fmt.Errorf("eventloop: %w", l.err)
+		}
+		close(l.done)
 	}()
 	select {
 	case <-listening:
-	case <-l.served:
-		return fmt.Errorf("eventloop: evio: %w", l.serveErr)
+	case <-l.done:
+		return l.err
 	}
 	if err := syscall.Connect(fd, &syscall.SockaddrUnix{Name: name}); err != nil {
 		return fmt.Errorf("eventloop: private socket: %w", err)
 	}
 	select {
 	case err = <-l.ready:
-	case <-l.served: // its accept failed
-		return errors.New("eventloop: evio ended before it began: are there descriptors left?")
+	case <-l.done: // its accept failed
+		return fmt.Errorf("%w: are there descriptors left?", l.err)
 	}
 	if err != nil {
 		l.startOnce.Do(func() { close(l.start) })
-		<-l.served
+		<-l.done
 		return err
 	}
 	deafen(l.guts.epfd, name)
@@ -219,7 +232,7 @@ func (l *Loop) Run() error {
 	}
 	l.startOnce.Do(func() { close(l.start) })
 	<-l.done
-	return l.serveErr
+	return l.err
 }
 
 // evioOpened: a connection to the private socket, or a descriptor of ours is ready.
@@ -271,7 +284,7 @@ func (l *Loop) boot(ec evio.Conn) evio.Action {
 		ln.ec = enter(ln.fd, ln, false)
 	}
 	if err != nil {
-		l.serveErr = err
+		l.err = err
 		return l.shutdown()
 	}
 	settime(l.tmfd, 1, 0)
@@ -298,13 +311,18 @@ func (l *Loop) evioData(ec evio.Conn, in []byte) ([]byte, evio.Action) {
 
 // evioClosed: evio read the end or an error of a client's input and closed its descriptor.
 func (l *Loop) evioClosed(ec evio.Conn, err error) evio.Action {
-	if c, ok := ec.Context().(*Conn); ok {
+	switch c := ec.Context().(type) {
+	case *Conn:
 		l.enter()
 		c.home = homeNone
 		l.conns[c.fd] = nil
 		l.stats.conns--
 		l.closed(c, err)
 		l.leave()
+	case mailCtx: // nobody is to write to its descriptor any more
+		l.mail.mu.Lock()
+		l.mail.closed = true
+		l.mail.mu.Unlock()
 	}
 	return evio.None
 }
@@ -424,6 +442,7 @@ func (l *Loop) shutdown() evio.Action {
 	l.enter()
 	for _, c := range l.conns {
 		if c != nil {
+			c.flags |= flagCloseAfter // in the orderly way: see release
 			l.fail(c, nil)
 		}
 	}
@@ -441,10 +460,7 @@ func (l *Loop) shutdown() evio.Action {
 		runtime.Gosched()
 		time.Sleep(time.Millisecond)
 	}
-	go func() {
-		<-l.served
-		close(l.done)
-	}()
+	l.clean = true
 	return evio.Shutdown // the mailbox's eventfd is closed by evio
 }
 
@@ -454,7 +470,9 @@ func (l *Loop) lastFlush() {
 		waiting := false
 		for _, c := range l.conns {
 			if c != nil && c.pend != nil && c.flags&flagClosing == 0 {
+				c.flags |= flagPaused // only room for output is of interest now
 				l.drain(c)
+				l.settle(c)
 				waiting = waiting || c.pend != nil && c.flags&flagClosing == 0
 			}
 		}

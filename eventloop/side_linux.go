@@ -9,6 +9,8 @@ import (
 // The nested epoll set serves the connections that evio must not: those with
 // output that waits, those that are not to be read, those whose input has ended.
 
+const flagNotReading = flagCloseAfter | flagEOF | flagPaused | flagThrottled
+
 // settle puts c where its state says it is to be polled.
 func (l *Loop) settle(c *Conn) {
 	if c.flags&(flagClosing|flagClosed) != 0 {

@@ -40,3 +40,12 @@ func settime(fd int, first, period time.Duration) {
 	spec := [2]syscall.Timespec{syscall.NsecToTimespec(int64(period)), syscall.NsecToTimespec(int64(first))}
 	syscall.RawSyscall6(syscall.SYS_TIMERFD_SETTIME, uintptr(fd), 0, uintptr(unsafe.Pointer(&spec)), 0, 0, 0)
 }
+
+// dupAbove gives fd a number above those of the standard streams.
+func dupAbove(fd int) (int, error) {
+	n, _, e := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_DUPFD_CLOEXEC, 3)
+	if e != 0 {
+		return -1, e
+	}
+	return int(n), nil
+}

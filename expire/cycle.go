@@ -180,7 +180,7 @@ func (c *Cycle) round(t Target, db int, x *Index, now, deadline int64, res *Resu
 		looked++
 		visited++
 		r := x.At(x.cursor)
-		when := x.a.Entry(r).ExpireAt()
+		when := x.when(x.a.Entry(r))
 		if when >= now || !t.Expire(db, r, when) {
 			x.cursor++
 			continue

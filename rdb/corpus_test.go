@@ -150,7 +150,7 @@ func TestCorpusTruncated(t *testing.T) {
 	d := NewDecoder(nil)
 	for i, f := range corpus(t) {
 		r := bytes.NewReader(nil)
-		for n := i; n < len(f.rdb); n += 101 {
+		for n := i; n < len(f.rdb); n += 211 {
 			r.Reset(f.rdb[:n])
 			d.Reset(r)
 			err := d.Decode(NopSink{})

@@ -81,7 +81,8 @@ func (d *Decoder) Stats() Stats { return d.stats }
 // Decode reads the whole RDB and hands its content to s. It returns nil after
 // the EOF marker and a checksum that matches (or is absent: version 4 and
 // older, or written with rdbchecksum no), else an *Error. It never blocks for
-// more bytes than the RDB has.
+// more bytes than the RDB has. Call it once for each RDB; Reset prepares for the
+// next.
 func (d *Decoder) Decode(s Sink) error {
 	d.sink = s
 	d.m = Meta{ExpireAt: -1, Idle: -1, DB: -1, Freq: -1}

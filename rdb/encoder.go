@@ -74,6 +74,12 @@ func NewEncoder(w io.Writer, version int, compress bool) *Encoder {
 	return e
 }
 
+// NewDumpEncoder returns an encoder for StartDump only. It compresses with c,
+// unless that is nil.
+func NewDumpEncoder(version int, c *Compressor) *Encoder {
+	return &Encoder{version: version, comp: c}
+}
+
 // StartDump makes the encoder append the payload of a DUMP of one value to dst;
 // after the value, FinishDump returns it. Keys and expiries are not part of a
 // payload and are left out. Use an encoder made with a nil writer.

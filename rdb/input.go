@@ -29,7 +29,7 @@ import (
 
 const (
 	// DefaultBufferSize is the size of a Decoder's input buffer in bytes.
-	DefaultBufferSize = 1 << 20
+	DefaultBufferSize = 256 << 10
 	minBufferSize     = 512
 	// A read that returns no byte and no error may be repeated this often.
 	maxEmptyReads = 100
@@ -300,6 +300,22 @@ func (d *input) strSlow(scratch *[]byte) (p []byte, inBuf bool, err error) {
 }
 
 func (d *input) lzf(scratch *[]byte) ([]byte, error) {
+	// Short strings have short lengths: the usual case without a call.
+	if d.end-d.pos >= 3 && d.buf[d.pos] < 0x40 {
+		clen, h := int(d.buf[d.pos]), 2
+		n := int(d.buf[d.pos+1])
+		if n >= 0x40 {
+			n, h = (n&0x3f)<<8|int(d.buf[d.pos+2]), 3
+		}
+		if d.buf[d.pos+1] < 0x80 && d.end-d.pos-h >= clen && n <= cap(*scratch) {
+			p := (*scratch)[:n]
+			c := d.buf[d.pos+h : d.pos+h+clen]
+			if lzf.Decompress(p, c) == nil {
+				d.pos += h + clen
+				return p, nil
+			}
+		}
+	}
 	clen, err := d.count()
 	if err != nil {
 		return nil, err

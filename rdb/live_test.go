@@ -24,6 +24,9 @@ type live struct {
 	conn net.Conn
 	r    *bufio.Reader
 	bad  bool // the last reply was an error
+
+	pending bytes.Buffer // queued commands
+	queued  int
 }
 
 // startRedis runs a redis-server in dir until the test ends. It loads
@@ -72,16 +75,49 @@ func startRedis(t testing.TB, dir string, args ...string) *live {
 // reply sends a command and returns the reply: text, or an error with its "-".
 func (l *live) reply(args ...string) string {
 	l.t.Helper()
-	var b []byte
-	b = fmt.Appendf(b, "*%d\r\n", len(args))
-	for _, a := range args {
-		b = fmt.Appendf(b, "$%d\r\n%s\r\n", len(a), a)
-	}
-	if _, err := l.conn.Write(b); err != nil {
+	if _, err := l.conn.Write(request(args)); err != nil {
 		l.t.Fatal(err)
 	}
 	l.bad = false
 	return l.read()
+}
+
+func request(args []string) []byte {
+	b := fmt.Appendf(nil, "*%d\r\n", len(args))
+	for _, a := range args {
+		b = fmt.Appendf(b, "$%d\r\n%s\r\n", len(a), a)
+	}
+	return b
+}
+
+// queue adds a command that must succeed to those that sync sends.
+func (l *live) queue(args ...string) {
+	l.t.Helper()
+	l.pending.Write(request(args))
+	if l.queued++; l.queued == 500 {
+		l.sync()
+	}
+}
+
+// sync sends the queued commands and reads their replies.
+func (l *live) sync() {
+	l.t.Helper()
+	sent := make(chan error, 1)
+	go func() {
+		_, err := l.conn.Write(l.pending.Bytes())
+		sent <- err
+	}()
+	l.bad = false
+	for range l.queued {
+		if s := l.read(); l.bad {
+			l.t.Fatalf("a queued command: %s", s)
+		}
+	}
+	if err := <-sent; err != nil {
+		l.t.Fatal(err)
+	}
+	l.pending.Reset()
+	l.queued = 0
 }
 
 func (l *live) read() string {
@@ -161,7 +197,7 @@ func (l *live) fill(seed uint64) {
 	for i := range 160 {
 		key := fmt.Sprintf("k:%d:%s", i, text(rnd.IntN(30)))
 		if i%40 == 39 {
-			l.do("SELECT", strconv.Itoa(i/40))
+			l.queue("SELECT", strconv.Itoa(i/40))
 		}
 		n := 1 + rnd.IntN(30)
 		if rnd.IntN(4) == 0 {
@@ -169,57 +205,58 @@ func (l *live) fill(seed uint64) {
 		}
 		switch i % 7 {
 		case 0, 1:
-			l.do("SET", key, value())
+			l.queue("SET", key, value())
 		case 2:
 			for range n {
-				l.do("RPUSH", key, value())
+				l.queue("RPUSH", key, value())
 			}
 			if rnd.IntN(5) == 0 {
-				l.do("RPUSH", key, text(20000))
-				l.do("LPUSH", key, value())
+				l.queue("RPUSH", key, text(20000))
+				l.queue("LPUSH", key, value())
 			}
 		case 3:
 			ints := rnd.IntN(2) == 0
 			for range n {
 				if ints {
-					l.do("SADD", key, strconv.FormatInt(int64(rnd.Uint64())>>rnd.IntN(64), 10))
+					l.queue("SADD", key, strconv.FormatInt(int64(rnd.Uint64())>>rnd.IntN(64), 10))
 				} else {
-					l.do("SADD", key, value())
+					l.queue("SADD", key, value())
 				}
 			}
 		case 4:
 			for range n {
-				l.do("ZADD", key, score(), value())
+				l.queue("ZADD", key, score(), value())
 			}
 		case 5:
 			for range n {
-				l.do("HSET", key, value(), value())
+				l.queue("HSET", key, value(), value())
 			}
 		case 6:
 			for j := range n {
 				id := fmt.Sprintf("%d-%d", 1000+j/3, j%3+1)
 				if j%5 == 0 {
-					l.do("XADD", key, id, "other", value(), text(3), value())
+					l.queue("XADD", key, id, "other", value(), text(3), value())
 				} else {
-					l.do("XADD", key, id, "f", value(), "g", value())
+					l.queue("XADD", key, id, "f", value(), "g", value())
 				}
 			}
-			l.do("XDEL", key, "1000-2", "1001-1")
+			l.queue("XDEL", key, "1000-2", "1001-1")
 			for g := range rnd.IntN(3) {
 				group := fmt.Sprint("group", g)
-				l.do("XGROUP", "CREATE", key, group, "0")
+				l.queue("XGROUP", "CREATE", key, group, "0")
 				for c := range 1 + rnd.IntN(3) {
-					l.do("XREADGROUP", "GROUP", group, fmt.Sprint("consumer", c), "COUNT", strconv.Itoa(1+rnd.IntN(20)), "STREAMS", key, ">")
+					l.queue("XREADGROUP", "GROUP", group, fmt.Sprint("consumer", c), "COUNT", strconv.Itoa(1+rnd.IntN(20)), "STREAMS", key, ">")
 				}
-				l.do("XGROUP", "CREATECONSUMER", key, group, "idle")
+				l.queue("XGROUP", "CREATECONSUMER", key, group, "idle")
 			}
 		}
 		if rnd.IntN(3) == 0 {
-			l.do("PEXPIREAT", key, "4102444800000")
+			l.queue("PEXPIREAT", key, "4102444800000")
 		}
 	}
-	l.do("SELECT", "0")
-	l.do("FUNCTION", "LOAD", "REPLACE", "#!lua name=lib\nredis.register_function('f', function() return 1 end)")
+	l.queue("SELECT", "0")
+	l.queue("FUNCTION", "LOAD", "REPLACE", "#!lua name=lib\nredis.register_function('f', function() return 1 end)")
+	l.sync()
 }
 
 // details is what the digest does not cover: consumer groups and metadata of

@@ -2,6 +2,12 @@ package resp
 
 // stepInline parses an inline command: a line of words. w starts at the line.
 func (r *Reader) stepInline(w []byte) step {
+	if r.Master && (w[0] != '\n' && w[0] != '\r' || w[0] == '\r' && len(w) > 1 && w[1] != '\n') {
+		// At once, for noise may have no line end for a long time.
+		r.Inline = true
+		r.err = &ProtocolError{Text: "Master using the inline protocol. Desync?", Offset: r.consumed, Inline: true}
+		return stepError
+	}
 	end, ok := r.line(w, '\n')
 	if !ok {
 		if end > r.maxInline() {
@@ -20,10 +26,6 @@ func (r *Reader) stepInline(w []byte) step {
 	}
 	if len(line) == 0 {
 		r.Newlines++
-	} else if r.Master {
-		r.Inline = true
-		r.err = &ProtocolError{Text: "Master using the inline protocol. Desync?", Offset: r.consumed, Inline: true}
-		return stepError
 	}
 	r.args = args
 	if len(args) == 0 {

@@ -96,7 +96,7 @@ appendonly yes
 	if len(v.RenamedCommands) != 1 || v.RenamedCommands[0].From != "FLUSHALL" || v.RenamedCommands[0].To != "" {
 		t.Errorf("renamed = %+v", v.RenamedCommands)
 	}
-	if got := r.WithoutEffect(); !reflect.DeepEqual(got, []string{"appendonly"}) {
+	if got := mustLoad(t, "cluster-port 1\nport 1\nappendonly yes\ncluster-port 2\ndisable-thp yes\nloadmodule /x.so").WithoutEffect(); !reflect.DeepEqual(got, []string{"cluster-port", "appendonly", "loadmodule"}) {
 		t.Errorf("without effect: %v", got)
 	}
 }
@@ -262,5 +262,12 @@ func TestGet(t *testing.T) {
 		if s := strings.Join(got, " "); s != c.want {
 			t.Errorf("Get(%q) = %q, want %q", c.patterns, s, c.want)
 		}
+	}
+}
+
+func TestPasswords(t *testing.T) {
+	r := mustLoad(t, "requirepass one\nmasterauth two\nmasteruser default")
+	if got := r.Passwords(); !reflect.DeepEqual(got, []string{"one", "two"}) {
+		t.Errorf("passwords %q", got)
 	}
 }

@@ -42,6 +42,7 @@ const (
 	Volatile                      // hooks run even when CONFIG SET does not change the value (files may have)
 	NoEffect                      // accepted and reported, without a meaning in this server
 	Own                           // not a directive of Redis
+	Pending                       // belongs to a feature that this version does not have yet; see pending.go
 )
 
 // Directive is one row of the registry. The exported fields describe it; they are not to be changed.
@@ -74,7 +75,8 @@ type replyText string
 
 func (e replyText) Error() string { return string(e) }
 
-func refuse(format string, args ...any) error { return replyText(fmt.Sprintf(format, args...)) }
+// Refuse makes an error whose text stands in a reply to a client as it is: the veto of an OnChange hook.
+func Refuse(format string, args ...any) error { return replyText(fmt.Sprintf(format, args...)) }
 
 // hook is one OnChange registration; it may stand at several directives and runs once a CONFIG SET.
 type hook struct{ fn func() error }
@@ -186,18 +188,18 @@ func (b bounds) check(n int64) error {
 	switch {
 	case b.unsigned && (uint64(n) < uint64(b.lo) || uint64(n) > uint64(b.hi)):
 		if b.octal {
-			return refuse("argument must be between %o and %o inclusive", uint64(b.lo), uint64(b.hi))
+			return Refuse("argument must be between %o and %o inclusive", uint64(b.lo), uint64(b.hi))
 		}
-		return refuse("argument must be between %d and %d inclusive", uint64(b.lo), uint64(b.hi))
+		return Refuse("argument must be between %d and %d inclusive", uint64(b.lo), uint64(b.hi))
 	case b.unsigned:
 		return nil
 	case b.percent && n < 0:
 		if n < b.lo {
-			return refuse("percentage argument must be less or equal to %d", -b.lo)
+			return Refuse("percentage argument must be less or equal to %d", -b.lo)
 		}
 		return nil
 	case n < b.lo || n > b.hi:
-		return refuse("argument must be between %d and %d inclusive", b.lo, b.hi)
+		return Refuse("argument must be between %d and %d inclusive", b.lo, b.hi)
 	}
 	return nil
 }

@@ -56,7 +56,8 @@ the file and lose to the command line; CONFIG REWRITE does not write them, and n
 
 Marks: **ours**, not a directive of Redis; **start**, taken from the file or the command line only; **protected**, set at run
 time only with ` + "`enable-protected-configs`" + `; **secret**, never shown in logs; **no effect**, accepted, checked and reported as
-Redis does, without a meaning in this server (those that a file sets are named in the log at start).
+Redis does, without a meaning in this server; **not yet**, the same until this server has the feature (those of both kinds
+that have another value than their default are named in the log at start).
 `)
 	section := ""
 	for _, d := range rows {
@@ -105,7 +106,7 @@ func (d *Directive) marks() string {
 	for _, f := range []struct {
 		flag Flags
 		name string
-	}{{Own, "ours"}, {Immutable, "start"}, {Protected, "protected"}, {Sensitive, "secret"}, {NoEffect, "no effect"}} {
+	}{{Own, "ours"}, {Immutable, "start"}, {Protected, "protected"}, {Sensitive, "secret"}, {NoEffect, "no effect"}, {Pending, "not yet"}} {
 		if d.is(f.flag) {
 			m = append(m, f.name)
 		}
@@ -145,7 +146,7 @@ func Version(program, version, build string) string {
 	if build != "" {
 		s += ", build " + build
 	}
-	return s + "\n"
+	return s
 }
 
 // RedisVersion is the version of Redis whose directives, commands and replies this server has.

@@ -38,7 +38,7 @@ func TestUsageAndVersion(t *testing.T) {
 	if s := Usage("prog"); !strings.HasPrefix(s, "Usage: prog ") || strings.Contains(s, "PROGRAM") {
 		t.Error(s)
 	}
-	if got := Version("prog", "1.2", "abc"); got != "prog 1.2, speaks the protocol of Redis 7.0.15, build abc\n" {
+	if got := Version("prog", "1.2", "abc"); got != "prog 1.2, speaks the protocol of Redis 7.0.15, build abc" {
 		t.Error(got)
 	}
 	if got := Version("prog", "1.2", ""); strings.Contains(got, "build") {

@@ -277,7 +277,7 @@ func (r *Registry) loadDirective(d *Directive, args []string) error {
 		return err
 	}
 	delete(r.fromEnv, d)
-	if d.is(NoEffect) {
+	if d.is(NoEffect | Pending) {
 		r.markIdle(d.Name)
 	}
 	return nil
@@ -308,7 +308,7 @@ func (r *Registry) finish() error {
 	if v := r.Values; v.LogFile != "" {
 		f, err := os.OpenFile(v.Path(v.LogFile), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
 		if err != nil {
-			return refuse("Can't open the log file: %s", systemText(err))
+			return Refuse("Can't open the log file: %s", systemText(err))
 		}
 		return f.Close()
 	}

@@ -21,7 +21,7 @@ func redisRefusal(t *testing.T, dir string, args ...string) (line, text, reason 
 	if err != nil {
 		t.Fatal("this test compares with a real redis-server 7.0, which must be installed:", err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Dir = dir

@@ -57,7 +57,7 @@ func startRedis(t *testing.T, dir string, port int, args ...string) *redisServer
 		_ = out.Close()
 	})
 	s := &redisServer{t: t, addr: fmt.Sprintf("127.0.0.1:%d", port)}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		if err = s.dial(); err == nil {
 			if reply, err := s.try("PING"); err == nil && reply != "" {
 				return s
@@ -98,7 +98,7 @@ func (s *redisServer) try(args ...string) (string, error) {
 	for _, a := range args {
 		b = fmt.Appendf(b, "$%d\r\n%s\r\n", len(a), a)
 	}
-	if err := s.conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := s.conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
 		return "", err
 	}
 	if _, err := s.conn.Write(b); err != nil {

@@ -56,6 +56,7 @@ func New() *Registry {
 	persistenceRows(r, v)
 	clusterRows(r)
 	systemRows(r, v)
+	markPending(r)
 	for _, d := range r.rows {
 		for _, name := range []string{d.Name, d.Alias} {
 			if name == "" {
@@ -82,6 +83,17 @@ func (r *Registry) IsSensitive(name string) bool {
 	return d != nil && d.is(Sensitive)
 }
 
+// Passwords returns the values of the secret directives that are set, except user names: what a log must hide.
+func (r *Registry) Passwords() []string {
+	var list []string
+	for _, d := range r.rows {
+		if s := d.get(); d.is(Sensitive) && d.Name != "masteruser" && s != "" {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
 // OnChange has fn called by Set after one or more of the named directives changed. It runs once for a Set, after all
 // values are stored; it sees the new Values and can veto: its error's text goes into the reply, every value falls
 // back, and the hooks that had run are called again so that they apply the old values. An unknown name panics.
@@ -96,12 +108,15 @@ func (r *Registry) OnChange(fn func() error, names ...string) {
 	}
 }
 
-// WithoutEffect names the directives that were set by a file or the command line although they have no meaning here,
-// in the order they were met. The server logs them once at start.
+// WithoutEffect names the directives that a file or the command line gave another value than their default although they
+// have no meaning here, or none yet, in the order they were met. The server logs them once at start. Those set to
+// their default lose nothing: a file that spells all defaults out, as packaged ones do, needs no warning.
 func (r *Registry) WithoutEffect() []string {
 	names := make([]string, 0, len(r.idle))
 	for name := range r.idle {
-		names = append(names, name)
+		if d := r.byName[name]; d == nil || !d.isDefault() {
+			names = append(names, name)
+		}
 	}
 	sort.Slice(names, func(i, j int) bool { return r.idle[names[i]] < r.idle[names[j]] })
 	return names

@@ -155,9 +155,9 @@ func checkBaseName(name, what string, emptyOK bool) func(string) error {
 	return func(s string) error {
 		switch {
 		case s == "" && !emptyOK:
-			return refuse("%s can't be empty", name)
+			return Refuse("%s can't be empty", name)
 		case strings.ContainsAny(s, `/\`):
-			return refuse("%s can't be a path, just a %s", name, what)
+			return Refuse("%s can't be a path, just a %s", name, what)
 		}
 		return nil
 	}

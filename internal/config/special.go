@@ -116,11 +116,13 @@ func outputLimitRow(r *Registry, name string, p *[3]OutputLimit, doc string) *Di
 }
 
 func saveRow(r *Registry, name string, p *[]SavePoint, doc string) *Directive {
-	*p = []SavePoint{{3600, 1}, {300, 100}, {60, 10000}}
+	def := []SavePoint{{3600, 1}, {300, 100}, {60, 10000}}
+	*p = def
 	d := &Directive{Name: name, Kind: Special, Flags: MultiArg, Range: "seconds changes ...", Doc: doc, snapshot: snapshotOf(p)}
 	d.get = func() string { return strings.Join(savePoints(*p), " ") }
 	d.Default = d.get()
-	d.isDefault = func() bool { return false } // always written, so that the defaults never come back
+	d.isDefault = func() bool { return slices.Equal(*p, def) }
+	d.mustWrite = func(int) bool { return true } // so that the defaults never come back
 	d.lines = func() []string {
 		if len(*p) == 0 {
 			return []string{`""`}
@@ -262,7 +264,8 @@ func eventsRow(r *Registry, name string, p *EventClasses, doc string) *Directive
 }
 
 func percentilesRow(r *Registry, name string, p *[]float64, doc string) *Directive {
-	*p = []float64{50, 99, 99.9}
+	def := []float64{50, 99, 99.9}
+	*p = def
 	d := &Directive{Name: name, Kind: Special, Flags: MultiArg, Range: "0 to 100 ...", Doc: doc, snapshot: snapshotOf(p)}
 	d.get = func() string {
 		parts := make([]string, len(*p))
@@ -272,7 +275,8 @@ func percentilesRow(r *Registry, name string, p *[]float64, doc string) *Directi
 		return strings.Join(parts, " ")
 	}
 	d.Default = d.get()
-	d.isDefault = func() bool { return false } // always written, so that the defaults never come back
+	d.isDefault = func() bool { return slices.Equal(*p, def) }
+	d.mustWrite = func(int) bool { return true } // so that the defaults never come back
 	d.lines = func() []string {
 		if len(*p) == 0 {
 			return []string{`""`}

@@ -13,7 +13,10 @@
 // keeps its state in a Table that one goroutine owns.
 package lzf
 
-import "errors"
+import (
+	"encoding/binary"
+	"errors"
+)
 
 // MaxRatio bounds how many bytes one byte of compressed data can become: a
 // three-byte copy yields at most 264 bytes.
@@ -70,7 +73,14 @@ func Decompress(dst, src []byte) error {
 			if len(src)-i < c || len(dst)-d < c {
 				return ErrCorrupt
 			}
-			copy(dst[d:d+c], src[i:i+c])
+			if c <= 16 && len(src)-i >= 16 && len(dst)-d >= 16 {
+				// Short literals are the rule: two words beat a call of memmove.
+				// What is copied too much is overwritten by what follows.
+				binary.LittleEndian.PutUint64(dst[d:], binary.LittleEndian.Uint64(src[i:]))
+				binary.LittleEndian.PutUint64(dst[d+8:], binary.LittleEndian.Uint64(src[i+8:]))
+			} else {
+				copy(dst[d:d+c], src[i:i+c])
+			}
 			i += c
 			d += c
 			continue
@@ -87,27 +97,49 @@ func Decompress(dst, src []byte) error {
 		if i >= len(src) {
 			return ErrCorrupt
 		}
-		back := (c&31)<<8 | int(src[i])
+		dist := (c&31)<<8 | int(src[i]) + 1
 		i++
-		from := d - back - 1
-		if from < 0 || len(dst)-d < n {
+		if dist > d || len(dst)-d < n {
 			return ErrCorrupt
 		}
-		if back+1 >= n {
-			copy(dst[d:d+n], dst[from:from+n])
-			d += n
-			continue
-		}
-		// The copy reads what it writes: double the period until it is done.
-		end := d + n
-		for d < end {
-			d += copy(dst[d:end], dst[from:d])
-		}
+		copyBack(dst[:d+n], d, dist)
+		d += n
 	}
 	if d != len(dst) {
 		return ErrCorrupt
 	}
 	return nil
+}
+
+// copyBack fills dst from d on with what stands dist bytes before; the copy may
+// read what it wrote.
+func copyBack(dst []byte, d, dist int) {
+	switch {
+	case dist == 1:
+		b := dst[d-1]
+		word := uint64(b) * 0x0101010101010101
+		for ; len(dst)-d >= 8; d += 8 {
+			binary.LittleEndian.PutUint64(dst[d:], word)
+		}
+		for ; d < len(dst); d++ {
+			dst[d] = b
+		}
+	case dist >= len(dst)-d && len(dst)-d > 32:
+		copy(dst[d:], dst[d-dist:])
+	case dist >= 8:
+		for ; len(dst)-d >= 8; d += 8 {
+			binary.LittleEndian.PutUint64(dst[d:], binary.LittleEndian.Uint64(dst[d-dist:]))
+		}
+		for ; d < len(dst); d++ {
+			dst[d] = dst[d-dist]
+		}
+	default:
+		// Short periods: double what is there.
+		from := d - dist
+		for d < len(dst) {
+			d += copy(dst[d:], dst[from:d])
+		}
+	}
 }
 
 // Table is the compressor's memory of where each hash of three bytes was last

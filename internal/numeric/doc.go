@@ -4,6 +4,7 @@
 //	text -> number                        number -> text
 //	ParseInt          string2ll           AppendInt
 //	ParseUint         string2ull
+//	ParseCursor       strtoul: the cursor of SCAN
 //	ParseFloat        strtod, strictly    AppendDouble17g   printf %.17g: replies with a score
 //	                                      AppendDouble      d2string: scores as they are stored
 //	                                      AppendFixed       a fixed number of decimals: distances

@@ -40,15 +40,28 @@ func AppendInt(dst []byte, n int64) []byte { return strconv.AppendInt(dst, n, 10
 // is negative; else what C's strtoull accepts: blanks, a sign and leading zeros. A negative number that only strtoull
 // understands ("-01") wraps around, as it does there. A NUL byte ends the text.
 func ParseUint(b []byte) (uint64, bool) {
-	if i := bytes.IndexByte(b, 0); i >= 0 {
-		b = b[:i]
-	}
+	b = cString(b)
 	if n, ok := ParseInt(b); ok {
 		return uint64(n), n >= 0
 	}
 	for len(b) > 0 && isSpace(b[0]) {
 		b = b[1:]
 	}
+	return strtoull(b)
+}
+
+// ParseCursor parses the cursor of SCAN and its kin as Redis does, with strtoul: like ParseUint, but blanks are refused,
+// every negative number wraps around, and no text at all is 0.
+func ParseCursor(b []byte) (uint64, bool) {
+	b = cString(b)
+	if len(b) == 0 {
+		return 0, true
+	}
+	return strtoull(b)
+}
+
+// strtoull parses an optional sign and digits.
+func strtoull(b []byte) (uint64, bool) {
 	neg := false
 	if len(b) > 0 && (b[0] == '-' || b[0] == '+') {
 		neg = b[0] == '-'
@@ -69,6 +82,14 @@ func ParseUint(b []byte) (uint64, bool) {
 		v = -v
 	}
 	return v, true
+}
+
+// cString cuts b at its first NUL byte.
+func cString(b []byte) []byte {
+	if i := bytes.IndexByte(b, 0); i >= 0 {
+		return b[:i]
+	}
+	return b
 }
 
 // isSpace is the C locale's isspace.

@@ -108,6 +108,20 @@ func TestParseUint(t *testing.T) {
 	}
 }
 
+// Checked with SCAN on redis-server 7.0.15.
+func TestParseCursor(t *testing.T) {
+	for in, want := range map[string]uint64{"": 0, "0": 0, "-1": math.MaxUint64, "+5": 5, "1\x00x": 1, "\x00": 0, "007": 7, "18446744073709551615": math.MaxUint64, "-18446744073709551615": 1, "-0": 0} {
+		if got, ok := ParseCursor([]byte(in)); !ok || got != want {
+			t.Errorf("%q: %d %v, want %d", in, got, ok, want)
+		}
+	}
+	for _, in := range []string{" 1", "1 ", "18446744073709551616", "-18446744073709551616", "0x1", "-", "+", "x", "--1", "\v1"} {
+		if got, ok := ParseCursor([]byte(in)); ok {
+			t.Errorf("%q was taken for %d", in, got)
+		}
+	}
+}
+
 func TestParseFloatGrammar(t *testing.T) {
 	for _, in := range []string{"", "-", "+", ".", "e5", "1e", "1e+", "1e5.", "--1", "+-1", "1_0", "0x", "0x.", "0xp1", "0x1p", "0x1p+", "0x_1p1", "0b1", "0o7",
 		"nan", "NaN", "-nan", "nan(1)", "inf1", "infinit", " 1", "1 ", "\t1", "1\n", "1\x00", "1e400", "-1e400", "1e-400", "0x1p1024", "0x1p-1080", "1e99999999999999999999", "1,5"} {

@@ -126,3 +126,14 @@ func SampleMemory(a *dict.Arena, t *dict.Table, samples int) int64 {
 	}
 	return bytes + int64(t.Bytes())
 }
+
+// CompactElems moves elements out of memory that is being evacuated, in about
+// budget elements from cursor on; it returns the cursor to go on with, 0 at the
+// end. moved is called with the new reference of each that moved.
+func CompactElems(a *dict.Arena, t *dict.Table, cursor uint64, budget int, moved func(r dict.Ref)) uint64 {
+	return t.CompactStep(a, cursor, max(budget/8, 1), func(r dict.Ref) dict.Ref {
+		n := a.MoveRecord(dict.ElemLayout, r)
+		moved(n)
+		return n
+	})
+}

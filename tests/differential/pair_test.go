@@ -83,6 +83,9 @@ type lane struct {
 	queued      [][]string // what EXEC will answer for
 }
 
+// replyTimeout is how long a reply may take; one that never comes is a difference.
+const replyTimeout = 8 * time.Second
+
 func (p *pair) open(proto int) (*lane, error) {
 	l := &lane{}
 	for _, side := range []struct {
@@ -94,6 +97,7 @@ func (p *pair) open(proto int) (*lane, error) {
 			l.close()
 			return nil, err
 		}
+		c.SetTimeout(replyTimeout)
 		*side.to = c
 		if proto == 3 {
 			if v, err := c.Do("HELLO", "3"); err != nil || v.Err() != nil {

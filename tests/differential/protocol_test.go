@@ -31,7 +31,7 @@ var rawCases = []string{
 	// an error in the middle of a pipeline: what stands before it is answered
 	"PING\r\n*1\r\n$4\r\nPING\r\n*x\r\nPING\r\n", "*1\r\n$4\r\nPING\r\n*1\r\n$x\r\n*1\r\n$4\r\nPING\r\n", "ECHO a\r\nECHO \"\r\nECHO b\r\n",
 	// too long: an inline line, a count line, a bulk line without an end
-	strings.Repeat("x", 70000), strings.Repeat("x", 65536) + "\r\n", "*" + strings.Repeat("1", 70000), "*1\r\n$" + strings.Repeat("1", 70000), "PING " + strings.Repeat("x", 60000) + "\r\n",
+	strings.Repeat("x", 70000), strings.Repeat("x", 65530) + "\r\n", "*" + strings.Repeat("1", 70000), "*1\r\n$" + strings.Repeat("1", 70000), "PING " + strings.Repeat("x", 60000) + "\r\n",
 	strings.Repeat("PING ", 13000) + "\r\n", "*1\r\n$4\r\nPING\r\n" + strings.Repeat("y", 66000),
 	// HTTP and its friends are attacks
 	"POST / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "Host: localhost\r\n", "post x\r\n", "*1\r\n$4\r\nPOST\r\nPING\r\n",
@@ -59,7 +59,7 @@ func TestRawBytesBeforeAuthentication(t *testing.T) {
 	runRaw(t, p, []string{
 		"PING\r\n", "GET k\r\n", "NOSUCH\r\n", "AUTH wrong\r\nPING\r\n", "AUTH secret\r\nPING\r\n", "AUTH default secret\r\nPING\r\n", "AUTH nosuch secret\r\n", "AUTH\r\n", "AUTH a b c\r\n",
 		"HELLO\r\n", "HELLO 3\r\n", "HELLO 3 AUTH default secret\r\nPING\r\n", "HELLO 3 AUTH default wrong\r\nPING\r\n", "HELLO 4\r\n", "QUIT\r\n", "RESET\r\nPING\r\n", "AUTH secret\r\nRESET\r\nPING\r\n",
-		"MULTI\r\n", "EXEC\r\n", "SUBSCRIBE x\r\n", "COMMAND\r\n", "INFO\r\n", "SELECT 1\r\n", "CLIENT SETNAME x\r\n", "SET k\r\n", "PING a b\r\n", "REPLCONF listening-port 1\r\n", "PSYNC ? -1\r\n",
+		"MULTI\r\n", "EXEC\r\n", "SUBSCRIBE x\r\n", "COMMAND\r\n", "INFO\r\n", "SELECT 1\r\n", "CLIENT SETNAME x\r\n", "SET k\r\n", "PING a b\r\n", "REPLCONF listening-port 1\r\n",
 		args(9), args(10), args(11), "*10\r\n", "*11\r\n", "*1000\r\n",
 		"*1\r\n$16384\r\n" + strings.Repeat("x", 16384) + "\r\n", "*1\r\n$16385\r\n", "*2\r\n$4\r\nAUTH\r\n$16384\r\n" + strings.Repeat("x", 16384) + "\r\n", "*2\r\n$4\r\nAUTH\r\n$16385\r\n",
 		"AUTH secret\r\n" + args(11) + "PING\r\n", "AUTH secret\r\n*2\r\n$4\r\nECHO\r\n$20000\r\n" + strings.Repeat("y", 20000) + "\r\n",

@@ -110,6 +110,9 @@ func (c *cluster) checkpoint() {
 }
 
 func (c *cluster) caughtUp() error {
+	if !c.replica.Running() {
+		c.t.Fatal("the replica has died")
+	}
 	info, err := c.m.Info("replication")
 	if err != nil {
 		return err

@@ -3,6 +3,8 @@ package replication
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -104,12 +106,12 @@ func TestCutDuringSync(t *testing.T) {
 			c.m.Must(t, "SET", "witness", "old")
 			c.checkpoint()
 
-			size := c.proxy.Passed()
+			size := int64(snapshotSize(t, c))
 			c.proxy.Refuse(true)
 			newHistory(t, c)
-			for i := range scaled(15) {
+			for i := range max(scaled(7), 2) { // each failure makes the replica wait longer
 				before := c.proxy.Opened()
-				c.proxy.CutAfter(1 + rnd.Int64N(max(size/2, 200)))
+				c.proxy.CutAfter(1 + rnd.Int64N(max(size*3/4, 100)))
 				c.proxy.Refuse(false)
 				testutil.Eventually(t, syncTimeout, "the replica tries again", func() error {
 					if c.proxy.Opened() == before {
@@ -129,6 +131,17 @@ func TestCutDuringSync(t *testing.T) {
 			}
 		})
 	}
+}
+
+// snapshotSize is how many bytes the master's RDB has.
+func snapshotSize(t *testing.T, c *cluster) int {
+	t.Helper()
+	c.m.Must(t, "SAVE")
+	info, err := os.Stat(filepath.Join(c.master.Dir, "dump.rdb"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(info.Size())
 }
 
 // newHistory gives the master another replication id, so that no partial sync is possible, and changes the witness.

@@ -1,0 +1,315 @@
+package commands
+
+import (
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/glob"
+	"github.com/raniellyferreira/redis-inmemory-replica/resp"
+)
+
+// Publish and subscribe.
+//
+//	channels   name ──► clients in the order of their subscription
+//	shard      the same for shard channels
+//	patterns   pattern ──► compiled form and its clients
+//
+// A message is encoded once for each protocol version and appended to the
+// output of every receiver; the loop sends it at the end of the turn.
+
+type pubsub struct {
+	channels map[string]*subscribers
+	shard    map[string]*subscribers
+	patterns map[string]*subscribers
+	order    []*subscribers // patterns in the order in which they came into use
+	buf      [2][]byte
+}
+
+type subscribers struct {
+	name    string
+	pattern glob.Pattern
+	clients []*Client
+}
+
+func newPubsub() pubsub {
+	return pubsub{
+		channels: make(map[string]*subscribers),
+		shard:    make(map[string]*subscribers),
+		patterns: make(map[string]*subscribers),
+	}
+}
+
+func (p *pubsub) empty() bool { return len(p.channels) == 0 && len(p.patterns) == 0 }
+
+// subscriptions are what one client listens to; nil for most clients.
+type subscriptions struct {
+	channels, patterns, shard []string
+}
+
+func (s *subscriptions) count() int {
+	if s == nil {
+		return 0
+	}
+	return len(s.channels) + len(s.patterns)
+}
+
+// subKind is one of the three ways to listen.
+type subKind struct {
+	subscribe, unsubscribe string // the words of the confirmations
+	table                  func(p *pubsub) map[string]*subscribers
+	list                   func(s *subscriptions) *[]string
+	count                  func(s *subscriptions) int
+	pattern                bool
+}
+
+var (
+	kindChannel = subKind{"subscribe", "unsubscribe",
+		func(p *pubsub) map[string]*subscribers { return p.channels },
+		func(s *subscriptions) *[]string { return &s.channels },
+		(*subscriptions).count, false}
+	kindPattern = subKind{"psubscribe", "punsubscribe",
+		func(p *pubsub) map[string]*subscribers { return p.patterns },
+		func(s *subscriptions) *[]string { return &s.patterns },
+		(*subscriptions).count, true}
+	kindShard = subKind{"ssubscribe", "sunsubscribe",
+		func(p *pubsub) map[string]*subscribers { return p.shard },
+		func(s *subscriptions) *[]string { return &s.shard },
+		func(s *subscriptions) int {
+			if s == nil {
+				return 0
+			}
+			return len(s.shard)
+		}, false}
+)
+
+// subscribe adds names (args[1:]) to what the client listens to.
+func (c *Client) subscribe(k *subKind) {
+	if c.flags&flagDenyBlocking != 0 && c.flags&flagExecuting == 0 {
+		c.addReplyError(upper([]byte(k.subscribe)) + " isn't allowed for a DENY BLOCKING client")
+		return
+	}
+	if c.subs == nil {
+		c.subs = &subscriptions{}
+	}
+	list, table := k.list(c.subs), k.table(&c.srv.pubsub)
+	for _, a := range c.args[1:] {
+		if !contains(*list, a) {
+			name := string(a)
+			*list = append(*list, name)
+			sub := table[name]
+			if sub == nil {
+				sub = &subscribers{name: name}
+				if k.pattern {
+					sub.pattern = glob.Compile([]byte(name))
+					c.srv.pubsub.order = append(c.srv.pubsub.order, sub)
+				}
+				table[name] = sub
+			}
+			sub.clients = append(sub.clients, c)
+		}
+		c.confirm(k.subscribe, a, k.count(c.subs))
+	}
+	c.flags |= flagPubSub
+}
+
+// unsubscribe removes names (args[1:], or all) from what the client listens to.
+func (c *Client) unsubscribe(k *subKind) {
+	names := c.args[1:]
+	if len(names) == 0 {
+		var all []string
+		if c.subs != nil {
+			all = append(all, *k.list(c.subs)...)
+		}
+		for _, n := range all {
+			c.srv.dropSubscription(c, k, n)
+			c.confirm(k.unsubscribe, []byte(n), k.count(c.subs))
+		}
+		if len(all) == 0 {
+			c.confirm(k.unsubscribe, nil, k.count(c.subs))
+		}
+	}
+	for _, a := range names {
+		if c.subs != nil {
+			c.srv.dropSubscription(c, k, string(a))
+		}
+		c.confirm(k.unsubscribe, a, k.count(c.subs))
+	}
+	if c.subs.count() == 0 && kindShard.count(c.subs) == 0 {
+		c.flags &^= flagPubSub
+	}
+}
+
+func (c *Client) confirm(word string, name []byte, n int) {
+	c.addReplyPushLen(3)
+	c.addReplyBulkString(word)
+	if name == nil {
+		c.addReplyNull()
+	} else {
+		c.addReplyBulk(name)
+	}
+	c.addReplyLongLong(int64(n))
+}
+
+// dropSubscription ends one subscription of a client.
+func (s *Server) dropSubscription(c *Client, k *subKind, name string) {
+	list := k.list(c.subs)
+	found := false
+	for i, n := range *list {
+		if n == name {
+			*list = append((*list)[:i], (*list)[i+1:]...)
+			found = true
+			break
+		}
+	}
+	if !found {
+		return
+	}
+	table := k.table(&s.pubsub)
+	sub := table[name]
+	for i, x := range sub.clients {
+		if x == c {
+			sub.clients = append(sub.clients[:i], sub.clients[i+1:]...)
+			break
+		}
+	}
+	if len(sub.clients) > 0 {
+		return
+	}
+	delete(table, name)
+	if k.pattern {
+		for i, x := range s.pubsub.order {
+			if x == sub {
+				s.pubsub.order = append(s.pubsub.order[:i], s.pubsub.order[i+1:]...)
+				break
+			}
+		}
+	}
+}
+
+// dropSubscriptions ends all subscriptions of a client, without a word.
+func (s *Server) dropSubscriptions(c *Client) {
+	if c.subs == nil {
+		return
+	}
+	for _, k := range []*subKind{&kindChannel, &kindPattern, &kindShard} {
+		for _, n := range append([]string(nil), *k.list(c.subs)...) {
+			s.dropSubscription(c, k, n)
+		}
+	}
+	c.subs = nil
+	c.flags &^= flagPubSub
+}
+
+func contains(list []string, b []byte) bool {
+	for _, s := range list {
+		if s == string(b) {
+			return true
+		}
+	}
+	return false
+}
+
+// publish sends a message to the listeners of a channel and returns how many
+// there were.
+func (s *Server) publish(channel, message []byte) int {
+	n := 0
+	if sub := s.pubsub.channels[string(channel)]; sub != nil {
+		n += s.deliver(sub, "message", "", channel, message)
+	}
+	for _, sub := range s.pubsub.order {
+		if sub.pattern.Match(channel) {
+			n += s.deliver(sub, "pmessage", sub.name, channel, message)
+		}
+	}
+	return n
+}
+
+// deliver sends a message to the listeners of one entry.
+func (s *Server) deliver(sub *subscribers, word, pattern string, channel, message []byte) int {
+	var made [2]bool
+	for _, c := range sub.clients {
+		i := c.proto - 2
+		if !made[i] {
+			made[i] = true
+			b := s.pubsub.buf[i][:0]
+			parts := 3
+			if pattern != "" || word == "pmessage" {
+				parts = 4
+			}
+			b = resp.AppendPush(b, c.proto, parts)
+			b = resp.AppendBulkString(b, word)
+			if parts == 4 {
+				b = resp.AppendBulkString(b, pattern)
+			}
+			b = resp.AppendBulk(b, channel)
+			b = resp.AppendBulk(b, message)
+			s.pubsub.buf[i] = b
+		}
+		c.push(s.pubsub.buf[i])
+	}
+	return len(sub.clients)
+}
+
+func subscribeCommand(c *Client)    { c.subscribe(&kindChannel) }
+func unsubscribeCommand(c *Client)  { c.unsubscribe(&kindChannel) }
+func psubscribeCommand(c *Client)   { c.subscribe(&kindPattern) }
+func punsubscribeCommand(c *Client) { c.unsubscribe(&kindPattern) }
+func ssubscribeCommand(c *Client)   { c.subscribe(&kindShard) }
+func sunsubscribeCommand(c *Client) { c.unsubscribe(&kindShard) }
+
+func publishCommand(c *Client) {
+	c.addReplyLongLong(int64(c.srv.publish(c.args[1], c.args[2])))
+}
+
+func spublishCommand(c *Client) {
+	n := 0
+	if sub := c.srv.pubsub.shard[string(c.args[1])]; sub != nil {
+		n = c.srv.deliver(sub, "smessage", "", c.args[1], c.args[2])
+	}
+	c.addReplyLongLong(int64(n))
+}
+
+func (c *Client) listChannels(table map[string]*subscribers) {
+	if len(c.args) > 3 {
+		c.addReplySubcommandSyntaxError()
+		return
+	}
+	mark, n := c.deferredLen(), 0
+	var p glob.Pattern
+	if len(c.args) == 3 {
+		p = glob.Compile(c.args[2])
+	}
+	for name := range table {
+		if len(c.args) == 3 && !p.Match([]byte(name)) {
+			continue
+		}
+		c.addReplyBulkString(name)
+		n++
+	}
+	c.setDeferredArrayLen(mark, n)
+}
+
+func (c *Client) countListeners(table map[string]*subscribers) {
+	c.addReplyArrayLen((len(c.args) - 2) * 2)
+	for _, a := range c.args[2:] {
+		c.addReplyBulk(a)
+		n := 0
+		if sub := table[string(a)]; sub != nil {
+			n = len(sub.clients)
+		}
+		c.addReplyLongLong(int64(n))
+	}
+}
+
+func pubsubChannelsCommand(c *Client)      { c.listChannels(c.srv.pubsub.channels) }
+func pubsubShardchannelsCommand(c *Client) { c.listChannels(c.srv.pubsub.shard) }
+func pubsubNumsubCommand(c *Client)        { c.countListeners(c.srv.pubsub.channels) }
+func pubsubShardnumsubCommand(c *Client)   { c.countListeners(c.srv.pubsub.shard) }
+func pubsubNumpatCommand(c *Client)        { c.addReplyLongLong(int64(len(c.srv.pubsub.patterns))) }
+
+func pubsubHelpCommand(c *Client) {
+	c.addReplyHelp([]string{
+		"CHANNELS [<pattern>]", "    Answer the channels that have listeners.",
+		"NUMPAT", "    Answer the number of patterns in use.",
+		"NUMSUB [<channel> ...]", "    Answer the number of listeners of channels.",
+		"SHARDCHANNELS [<pattern>]", "    Answer the shard channels that have listeners.",
+		"SHARDNUMSUB [<shardchannel> ...]", "    Answer the number of listeners of shard channels.",
+	})
+}
