@@ -496,3 +496,38 @@ func (v Value) ZsetScan(cursor uint64, count int64, fn func(member []byte, score
 		fn(v.A.Elem(r).Key(), *elemScore(v.A, r))
 	})
 }
+
+// ZsetExpand makes room for n members of a large sorted set ahead of their
+// arrival.
+func (v Value) ZsetExpand(n int) { v.zset().table.Expand(v.A, n) }
+
+// ZsetBuild adds a member to a large sorted set unless it is there, and says
+// whether it did: for those who build one.
+func (v Value) ZsetBuild(member []byte, score float64) bool {
+	a, z := v.A, v.zset()
+	h := dict.Hash(a.Seed(), member)
+	if z.table.Find(a, h, member) != 0 {
+		return false
+	}
+	z.add(a, h, member, score)
+	return true
+}
+
+// ZsetPacked is the listpack of a small sorted set, nil for a large one.
+func (v Value) ZsetPacked() []byte {
+	if v.zsetPacked() {
+		return v.Packed()
+	}
+	return nil
+}
+
+// NewZset makes a detached record of an empty large sorted set, for what a
+// command builds and then stores or drops. ZsetToListpack comes when it is
+// complete.
+func NewZset(a *dict.Arena, h dict.Header, key []byte) Value {
+	h.Type, h.Encoding, h.ExpireAt = TypeZset, EncSkiplist, dict.NoExpire
+	r, _ := a.NewEntryFixed(h, key, ZsetHeadSize)
+	v := Value{a, r}
+	v.InitZset()
+	return v
+}
