@@ -92,8 +92,8 @@ func scoreRange(minArg, maxArg []byte) (r zrangeSpec, ok bool) {
 	return r, true
 }
 
-// lexEnd parses an end of a range of members. sign is -1 or 1 for the ends of
-// everything, which are Score -Inf and +Inf of a bound by score.
+// lexEnd parses an end of a range of members. The ends of everything are bounds
+// by score: before -Inf and behind +Inf.
 func lexEnd(arg []byte, isMax bool) (b zindex.Bound, ok bool) {
 	if len(arg) == 0 {
 		return b, false
@@ -125,13 +125,15 @@ func lexRange(minArg, maxArg []byte) (r zrangeSpec, ok bool) {
 	return r, ok1 && ok2
 }
 
-// ranks turns a range into one of ranks in a set: [lo, hi). reverse is for ranges
-// of ranks, which are then counted from the end.
+// ranks turns a range into one of ranks in a set: [lo, hi). With reverse
+// it is read from the end, and ranks are counted from there.
 func (r *zrangeSpec) ranks(v object.Value, reverse bool) (lo, hi int) {
-	if r.by != zrangeRank {
-		if r.none {
-			return 0, 0
-		}
+	switch {
+	case r.none:
+		return 0, 0
+	case r.by == zrangeLex:
+		return v.ZsetLexRange(&r.min, &r.max, reverse)
+	case r.by == zrangeScore:
 		lo = v.ZsetBelow(&r.min)
 		return lo, max(v.ZsetBelow(&r.max), lo)
 	}

@@ -137,26 +137,66 @@ func (v Value) ZsetBelow(b *zindex.Bound) int {
 		return v.zset().index.Below(v.A, b)
 	}
 	lp, n := v.Packed(), 0
-	var buf listpack.IntBuf
-	for p := listpack.First(lp); p >= 0; n++ {
-		q := listpack.Next(lp, p)
-		c := 0
-		if b.By != zindex.ByMember {
-			if s := lpScore(lp, q); s < b.Score {
-				c = -1
-			} else if s > b.Score {
-				c = 1
-			}
-		}
-		if c == 0 && b.By != zindex.ByScore {
-			c = bytes.Compare(listpack.Get(lp, p, &buf), b.Member)
-		}
-		if c > 0 || c == 0 && !b.After {
-			break
-		}
-		p = listpack.Next(lp, q)
+	for p := listpack.First(lp); p >= 0 && lpBefore(lp, p, b); n++ {
+		p = listpack.Next(lp, listpack.Next(lp, p))
 	}
 	return n
+}
+
+// lpBefore tells whether the member at p of a listpack stands before a bound.
+func lpBefore(lp []byte, p int, b *zindex.Bound) bool {
+	if b.By != zindex.ByMember {
+		s := lpScore(lp, listpack.Next(lp, p))
+		if s != b.Score {
+			return s < b.Score
+		}
+		if b.By == zindex.ByScore {
+			return b.After
+		}
+	}
+	var buf listpack.IntBuf
+	c := bytes.Compare(listpack.Get(lp, p, &buf), b.Member)
+	return c < 0 || c == 0 && b.After
+}
+
+// ZsetLexRange returns the ranks [lo, hi) of the members between two bounds by
+// member. That makes sense where all scores are equal; where they are not, a small
+// sorted set gives what Redis gives, which depends on the end that the range is
+// read from.
+func (v Value) ZsetLexRange(from, to *zindex.Bound, reverse bool) (lo, hi int) {
+	if !v.zsetPacked() {
+		lo = v.ZsetBelow(from)
+		return lo, max(v.ZsetBelow(to), lo)
+	}
+	lp := v.Packed()
+	first, last := listpack.First(lp), listpack.Seek(lp, -2)
+	if first < 0 || lpBefore(lp, last, from) || !lpBefore(lp, first, to) {
+		return 0, 0
+	}
+	if !reverse {
+		p := first
+		for ; p >= 0 && lpBefore(lp, p, from); lo++ {
+			p = listpack.Next(lp, listpack.Next(lp, p))
+		}
+		for hi = lo; p >= 0 && lpBefore(lp, p, to); hi++ {
+			p = listpack.Next(lp, listpack.Next(lp, p))
+		}
+		return lo, hi
+	}
+	back := func(p int) int {
+		if p = listpack.Prev(lp, p); p < 0 {
+			return p
+		}
+		return listpack.Prev(lp, p)
+	}
+	p := last
+	for hi = v.ZsetLen(); p >= 0 && !lpBefore(lp, p, to); hi-- {
+		p = back(p)
+	}
+	for lo = hi; p >= 0 && !lpBefore(lp, p, from); lo-- {
+		p = back(p)
+	}
+	return lo, hi
 }
 
 // ZaddFlags are the conditions of an addition.
