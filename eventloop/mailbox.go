@@ -53,7 +53,7 @@ func (l *Loop) Again(fn func()) {
 	}
 }
 
-// Stop ends the loop: the functions posted so far run, listeners are closed,
+// Stop ends the loop: the functions posted so far run (if Run was called), listeners are closed,
 // output is sent as far as peers take it within Config.StopTimeout, connections
 // are closed (Handler.Closed tells), and Run returns. Any goroutine may call it, any
 // number of times, before Run too. It does not wait.
@@ -115,9 +115,13 @@ func (l *Loop) onMail() (stop bool) {
 		return true
 	}
 	l.runMail(mailBudget)
-	if l.inboxHead < len(l.inbox) || len(l.again) > 0 {
-		l.arm()
+	m.mu.Lock()
+	// Posts may be left behind by a turn that had the rest of its inbox to run first.
+	if !m.armed && (l.inboxHead < len(l.inbox) || len(m.posts) > 0 || len(l.again) > 0) {
+		m.armed = true
+		l.wake()
 	}
+	m.mu.Unlock()
 	return false
 }
 

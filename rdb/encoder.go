@@ -74,11 +74,9 @@ func NewEncoder(w io.Writer, version int, compress bool) *Encoder {
 	return e
 }
 
-// NewDumpEncoder returns an encoder for StartDump only. It compresses with c,
-// unless that is nil.
-func NewDumpEncoder(version int, c *Compressor) *Encoder {
-	return &Encoder{version: version, comp: c}
-}
+// SetDumpVersion changes the version of the payloads that StartDump begins: 10
+// to 12.
+func (e *Encoder) SetDumpVersion(version int) { e.version = version }
 
 // StartDump makes the encoder append the payload of a DUMP of one value to dst;
 // after the value, FinishDump returns it. Keys and expiries are not part of a
