@@ -437,12 +437,10 @@ func (c *Client) timeoutArg(i int, seconds bool) (int64, bool) {
 			c.addReplyError("timeout is not a float or out of range")
 			return 0, false
 		}
-		f *= 1000
-		if f > math.MaxInt64 {
-			c.addReplyError("timeout is out of range")
-			return 0, false
+		// What does not fit becomes the least integer, as on x86-64.
+		if ms = math.MinInt64; f < math.MaxInt64/1000 {
+			ms = int64(math.Ceil(f * 1000))
 		}
-		ms = int64(math.Ceil(f))
 	} else {
 		n, ok := c.longArg(i, "timeout is not an integer or out of range")
 		if !ok {
