@@ -1,6 +1,7 @@
 package object
 
 import (
+	"fmt"
 	"unsafe"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/dict"
@@ -239,6 +240,38 @@ func (v *Value) ListToQuicklist(env *quicklist.Env) *quicklist.List {
 	return v.List()
 }
 
+// maxRecordList is the largest listpack in bytes that is held in a record: the
+// largest limit of a node.
+const maxRecordList = 1 << 16
+
+// ListFitsRecord tells whether a listpack of n elements that was made elsewhere
+// may be a small list.
+func ListFitsRecord(lp []byte, n int) bool { return len(lp) <= maxRecordList && n < 1<<16-1 }
+
+// ListToListpack makes a large list of one node a small one if it may be that:
+// for loaders.
+func (v *Value) ListToListpack(env *quicklist.Env) {
+	l := v.List()
+	if l.Nodes() != 1 {
+		return
+	}
+	var lp []byte
+	_ = l.EachNode(v.A, env, func(data []byte, n int) error {
+		if n > 0 && ListFitsRecord(data, n) {
+			lp = data
+		}
+		return nil
+	})
+	if lp == nil {
+		return
+	}
+	head := *l
+	v.SetPacked(lp)
+	v.Record().SetEncoding(EncListpack)
+	for head.FreeStep(v.A, v.Len()) {
+	}
+}
+
 // ListEach calls fn for every element, from the head on, until it returns false.
 func (v Value) ListEach(env *quicklist.Env, fn func(s []byte) bool) {
 	var buf listpack.IntBuf
@@ -247,6 +280,26 @@ func (v Value) ListEach(env *quicklist.Env, fn func(s []byte) bool) {
 			return
 		}
 	}
+}
+
+// ListFigures is what DEBUG OBJECT says of a list beside what it says of every
+// value; nothing for another type.
+func (v Value) ListFigures(env *quicklist.Env) string {
+	if v.Record().Type() != TypeList {
+		return ""
+	}
+	s := quicklist.Stats{Nodes: 1, Fill: env.Fill, Compressed: env.Depth > 0}
+	if l := v.List(); l != nil {
+		s = l.Stats(v.A)
+	} else {
+		s.Count, s.Size = v.ListLen(), int64(len(v.Packed()))
+	}
+	compressed := 0
+	if s.Compressed {
+		compressed = 1
+	}
+	return fmt.Sprintf(" ql_nodes:%d ql_avg_node:%.2f ql_listpack_max:%d ql_compressed:%d ql_uncompressed_size:%d",
+		s.Nodes, float64(s.Count)/float64(s.Nodes), s.Fill, compressed, s.Size)
 }
 
 func listDigest(v Value, d *digest.State) {
