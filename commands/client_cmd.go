@@ -432,14 +432,13 @@ func (s *Server) pausedNow(c *Client, flags Flags) bool {
 func (c *Client) timeoutArg(i int, seconds bool) (int64, bool) {
 	var ms int64
 	if seconds {
-		f, ok := numeric.ParseFloat(c.args[i])
+		f, ok := numeric.ParseLongDouble(c.args[i])
 		if !ok {
 			c.addReplyError("timeout is not a float or out of range")
 			return 0, false
 		}
-		// What does not fit becomes the least integer, as on x86-64.
-		if ms = math.MinInt64; f < math.MaxInt64/1000 {
-			ms = int64(math.Ceil(f * 1000))
+		if ms, ok = f.CeilMillis(); !ok {
+			ms = -1 // what overflows is negative, as in Redis
 		}
 	} else {
 		n, ok := c.longArg(i, "timeout is not an integer or out of range")
@@ -453,11 +452,8 @@ func (c *Client) timeoutArg(i int, seconds bool) (int64, bool) {
 		return 0, false
 	}
 	if ms > 0 {
-		if ms > math.MaxInt64-c.now() {
-			c.addReplyError("timeout is out of range")
-			return 0, false
-		}
-		ms += c.now()
+		// Beyond the end of time is never.
+		ms = c.now() + min(ms, math.MaxInt64-c.now())
 	}
 	return ms, true
 }
