@@ -5,47 +5,21 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/tests/testutil"
 )
 
-// A loadResult is one run of redis-benchmark against one server.
-type loadResult struct {
-	cpu float64 // µs of the server's CPU a request
-	rps float64 // thousand requests a second
+func loadRow(command string, pipeline int, name string) func(*env, string) (float64, error) {
+	return field(fmt.Sprintf("load %s %d", command, pipeline), name, func(e *env, which string) (sample, error) { return load(e, which, command, pipeline) })
 }
 
-// loads remembers what a run gave, so that the throughput rows do not run the load of the CPU rows again: each row takes its runs in order.
-var loads = map[string][]loadResult{}
-
-func loadCPU(command string, pipeline int) func(*env, string) (float64, error) {
-	return func(e *env, which string) (float64, error) {
-		r, err := load(e, which, command, pipeline)
-		if err == nil {
-			key := fmt.Sprint(which, command, pipeline)
-			loads[key] = append(loads[key], r)
-		}
-		return r.cpu, err
-	}
-}
-
-func loadThroughput(command string, pipeline int) func(*env, string) (float64, error) {
-	return func(e *env, which string) (float64, error) {
-		key := fmt.Sprint(which, command, pipeline)
-		if done := loads[key]; len(done) > 0 {
-			loads[key] = done[1:]
-			return done[0].rps, nil
-		}
-		r, err := load(e, which, command, pipeline)
-		return r.rps, err
-	}
-}
-
-// load runs redis-benchmark with 50 clients on random keys, every one of which exists.
-func load(e *env, which, command string, pipeline int) (loadResult, error) {
+// load runs redis-benchmark with 50 clients on random keys, every one of which exists: µs of the server's CPU a request, and thousands of
+// requests a second.
+func load(e *env, which, command string, pipeline int) (sample, error) {
 	s, err := loadServer(e, which)
 	if err != nil {
-		return loadResult{}, err
+		return nil, err
 	}
 	n := e.sizes.single
 	if pipeline > 1 {
@@ -53,23 +27,25 @@ func load(e *env, which, command string, pipeline int) (loadResult, error) {
 	}
 	before, err := testutil.CPUTime(s.PID())
 	if err != nil {
-		return loadResult{}, err
+		return nil, err
 	}
 	out, err := exec.Command("redis-benchmark", "-h", "127.0.0.1", "-p", strconv.Itoa(s.Port), "-t", command, "-n", strconv.Itoa(n), "-c", "50",
 		"-P", strconv.Itoa(pipeline), "-r", strconv.Itoa(e.sizes.loadKeys), "-d", "64", "--csv").CombinedOutput()
 	if err != nil {
-		return loadResult{}, fmt.Errorf("redis-benchmark: %w\n%s", err, out)
+		return nil, fmt.Errorf("redis-benchmark: %w\n%s", err, out)
 	}
 	after, err := testutil.CPUTime(s.PID())
 	if err != nil {
-		return loadResult{}, err
+		return nil, err
 	}
 	rps, err := parseCSV(string(out), command)
 	if err != nil {
-		return loadResult{}, err
+		return nil, err
 	}
-	return loadResult{cpu: float64((after - before).Nanoseconds()) / 1000 / float64(n), rps: rps / 1000}, nil
+	return sample{"cpu": micros(after-before) / float64(n), "rps": rps / 1000}, nil
 }
+
+func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
 
 // parseCSV finds the requests per second in redis-benchmark's --csv output: a header, then "NAME","rps",….
 func parseCSV(out, command string) (float64, error) {

@@ -41,25 +41,23 @@ func populated(e *env, which string) (*testutil.Server, *testutil.Conn, error) {
 	return s, c, nil
 }
 
-func rssAfterPopulate(e *env, which string) (float64, error) {
+// populate gives the rss and, where the server tells it, the Go heap in use, in MB.
+func populate(e *env, which string) (sample, error) {
 	s, c, err := populated(e, which)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer e.stop(s)
 	defer c.Close()
 	rss, err := testutil.RSS(s.PID())
-	return float64(rss) / mb, err
-}
-
-func heapAfterPopulate(e *env, which string) (float64, error) {
-	s, c, err := populated(e, which)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	defer e.stop(s)
-	defer c.Close()
-	return infoNumber(c, "memory", "go_heap_inuse", mb)
+	got := sample{"rss": float64(rss) / mb}
+	if heap, err := infoNumber(c, "memory", "go_heap_inuse", mb); err == nil {
+		got["heap"] = heap
+	}
+	return got, nil
 }
 
 // infoNumber is a field of INFO divided by unit.

@@ -95,17 +95,21 @@ func (e *env) follow(which string, rdb []byte) (*mastertest.Master, *testutil.Se
 
 // fullSync is the time from PSYNC to the first ACK of the whole snapshot. The payload is EOF-marked: after one, a replica acknowledges
 // at once, while after a payload of declared length it may wait up to a second.
-func fullSync(e *env, which string) (float64, error) {
+func fullSync(e *env, which string) (sample, error) {
 	rdb, err := e.snapshot(e.sizes.keys)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	m, s, err := e.follow(which, rdb)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer e.stop(s)
 	defer m.Close()
+	cpu, err := testutil.CPUTime(s.PID()) // of the whole life so far: a server that starts does little
+	if err != nil {
+		return nil, err
+	}
 	var asked, acked time.Time
 	for _, seen := range m.Seen() {
 		switch {
@@ -116,12 +120,12 @@ func fullSync(e *env, which string) (float64, error) {
 		}
 	}
 	if asked.IsZero() || acked.Before(asked) {
-		return 0, fmt.Errorf("no PSYNC before the ACK among %d commands", len(m.Seen()))
+		return nil, fmt.Errorf("no PSYNC before the ACK among %d commands", len(m.Seen()))
 	}
 	if err := checkKeys(s, e.sizes.keys); err != nil {
-		return 0, err
+		return nil, err
 	}
-	return acked.Sub(asked).Seconds(), nil
+	return sample{"time": acked.Sub(asked).Seconds(), "cpu": cpu.Seconds()}, nil
 }
 
 func checkKeys(s *testutil.Server, want int) error {
@@ -139,28 +143,34 @@ func checkKeys(s *testutil.Server, want int) error {
 
 // streamApply is the rate, in thousands a second, at which a replica applies SETs of 64 bytes on random keys, from the first byte sent to the
 // ACK of the last. A GETACK stands at the end, so that nobody waits for the ACK that comes every second.
-func streamApply(e *env, which string) (float64, error) {
+func streamApply(e *env, which string) (sample, error) {
 	rdb, err := e.snapshot(0)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	m, s, err := e.follow(which, rdb)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer e.stop(s)
 	defer m.Close()
 	pieces, total := stream(e.sizes.streamSets, e.sizes.streamKeys)
 	end := m.Offset() + total
+	before, err := testutil.CPUTime(s.PID())
+	if err != nil {
+		return nil, err
+	}
 	from := time.Now()
 	for _, p := range pieces {
 		m.Feed(p)
 	}
 	m.Feed(mastertest.Command("REPLCONF", "GETACK", "*"))
 	if err := m.WaitAck(end, syncLimit); err != nil {
-		return 0, fmt.Errorf("acknowledged %d of %d: %w\n%s", m.Acked(), end, err, s.LogTail(2000))
+		return nil, fmt.Errorf("acknowledged %d of %d: %w\n%s", m.Acked(), end, err, s.LogTail(2000))
 	}
-	return float64(e.sizes.streamSets) / time.Since(from).Seconds() / 1000, nil
+	took, sets := time.Since(from), float64(e.sizes.streamSets)
+	after, err := testutil.CPUTime(s.PID())
+	return sample{"rate": sets / took.Seconds() / 1000, "cpu": micros(after-before) / sets}, err
 }
 
 var streams struct {
@@ -200,74 +210,40 @@ func stream(sets, keys int) ([][]byte, int64) {
 	return streams.pieces, streams.total
 }
 
-// A resyncResult is what one resync under reads showed, in milliseconds.
-type resyncResult struct{ turn, slowest, p999 float64 }
-
-var resyncs struct {
-	results []resyncResult
-	// taken is how many of the results each of the three rows has read.
-	taken map[string]int
-}
-
-func resyncTurn(e *env, which string) (float64, error) {
-	return resyncRow(e, which, "turn", func(r resyncResult) float64 { return r.turn })
-}
-func resyncSlowest(e *env, which string) (float64, error) {
-	return resyncRow(e, which, "slowest", func(r resyncResult) float64 { return r.slowest })
-}
-func resyncP999(e *env, which string) (float64, error) {
-	return resyncRow(e, which, "p999", func(r resyncResult) float64 { return r.p999 })
-}
-
-// resyncRow lets the three rows share their runs.
-func resyncRow(e *env, which, row string, get func(resyncResult) float64) (float64, error) {
-	if resyncs.taken == nil {
-		resyncs.taken = map[string]int{}
-	}
-	i := resyncs.taken[row]
-	if i == len(resyncs.results) {
-		r, err := resync(e, which)
-		if err != nil {
-			return 0, err
-		}
-		resyncs.results = append(resyncs.results, r)
-	}
-	resyncs.taken[row]++
-	v := get(resyncs.results[i])
-	if v < 0 {
-		return 0, errors.New("INFO has no field eventloop_longest_turn_usec")
-	}
-	return v, nil
-}
-
 // resync has a replica with a whole dataset take the same dataset again from a master with another history, while a reader asks for random
 // keys a thousand times a second (open loop: a late answer delays no later question). Every read must find its key.
-func resync(e *env, which string) (resyncResult, error) {
-	none := resyncResult{}
+func resync(e *env, which string) (sample, error) {
 	rdb, err := e.snapshot(e.sizes.keys)
 	if err != nil {
-		return none, err
+		return nil, err
 	}
 	m, s, err := e.follow(which, rdb)
 	if err != nil {
-		return none, err
+		return nil, err
 	}
 	defer e.stop(s)
 	defer m.Close()
 	other, err := mastertest.New(mastertest.Config{RDB: rdb, Offset: startOffset, Marked: true, ReplID: "fedcba9876543210fedcba9876543210fedcba98"})
 	if err != nil {
-		return none, err
+		return nil, err
 	}
 	defer other.Close()
 	c, err := testutil.Dial(s.Addr())
 	if err != nil {
-		return none, err
+		return nil, err
 	}
 	defer c.Close()
+	calm := newReader(c, e.sizes.keys)
+	calm.start()
+	time.Sleep(2 * time.Second)
+	before, err := calm.stop()
+	if err != nil {
+		return nil, err
+	}
 	r := newReader(c, e.sizes.keys)
 	ctl, err := testutil.Dial(s.Addr())
 	if err != nil {
-		return none, err
+		return nil, err
 	}
 	defer ctl.Close()
 	for _, cmd := range [][]string{{"CONFIG", "RESETSTAT"}, {"REPLICAOF", "127.0.0.1", other.Port()}} {
@@ -276,7 +252,7 @@ func resync(e *env, which string) (resyncResult, error) {
 			err = v.Err()
 		}
 		if err != nil {
-			return none, fmt.Errorf("%v: %w", cmd, err)
+			return nil, fmt.Errorf("%v: %w", cmd, err)
 		}
 	}
 	r.start()
@@ -284,16 +260,16 @@ func resync(e *env, which string) (resyncResult, error) {
 	time.Sleep(500 * time.Millisecond) // the old data is being freed
 	latencies, err := r.stop()
 	if err := errors.Join(synced, err); err != nil {
-		return none, fmt.Errorf("%w\n%s", err, s.LogTail(2000))
+		return nil, fmt.Errorf("%w\n%s", err, s.LogTail(2000))
 	}
-	res := resyncResult{turn: -1, slowest: ms(latencies[len(latencies)-1]), p999: ms(latencies[len(latencies)*999/1000])}
+	got := sample{"calm": ms(before[len(before)-1]), "slowest": ms(latencies[len(latencies)-1]), "p999": ms(latencies[len(latencies)*999/1000])}
 	for _, section := range []string{"stats", "everything"} {
 		if turn, err := infoNumber(ctl, section, "eventloop_longest_turn_usec", 1000); err == nil {
-			res.turn = turn
+			got["turn"] = turn
 			break
 		}
 	}
-	return res, nil
+	return got, nil
 }
 
 func ms(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e6 }

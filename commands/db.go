@@ -25,11 +25,6 @@ func (c *Client) lookupKeyRead(key []byte) (keyspace.Entry, bool) {
 	return e, false
 }
 
-// lookupKeyReadNoTouch finds a key without any trace of the access.
-func (c *Client) lookupKeyReadNoTouch(key []byte) (keyspace.Entry, bool) {
-	return c.db.Lookup(key)
-}
-
 // lookupKeyWrite finds a key that the command is about to change. Hits and
 // misses are those of readers only.
 func (c *Client) lookupKeyWrite(key []byte) (keyspace.Entry, bool) {

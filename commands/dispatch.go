@@ -31,11 +31,6 @@ func (s *Server) Resume(c *Client) {
 	s.run(c)
 }
 
-// flushAt is the size of the output at which a long pipeline hands its replies
-// to the connection before it goes on, so that one pipeline does not build an
-// output of unbounded size in one piece.
-const flushAt = 1 << 20
-
 func (s *Server) run(c *Client) {
 	s.now = s.Host.UnixMilli()
 	s.monoNow = s.Host.Nanos()

@@ -3,7 +3,6 @@ package commands
 import (
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
 	"math"
-	"math/bits"
 	"strconv"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/glob"
@@ -114,7 +113,7 @@ func keysCommand(c *Client) {
 	p := glob.Compile(c.args[1])
 	mark, n := c.deferredLen(), 0
 	c.db.Each(func(e keyspace.Entry) bool {
-		if k := e.Key(); p.Match(k) && !e.Expired() {
+		if k := e.Key(); (p.All() || p.Match(k)) && !e.Expired() {
 			c.addReplyBulk(k)
 			n++
 		}
@@ -123,36 +122,13 @@ func keysCommand(c *Client) {
 	c.setDeferredArrayLen(mark, n)
 }
 
-// parseCursor reads a SCAN cursor as C's strtoul would: an optional sign and
-// digits. An empty one is 0, a negative one wraps around.
+// parseCursor reads a SCAN cursor.
 func (c *Client) parseCursor(arg []byte) (uint64, bool) {
-	digits, neg := arg, false
-	if len(arg) > 0 && (arg[0] == '-' || arg[0] == '+') {
-		neg = arg[0] == '-'
-		digits = arg[1:]
-	}
-	n, ok := uint64(0), len(digits) > 0 || len(arg) == 0
-	for _, d := range digits {
-		if d < '0' || d > '9' {
-			ok = false
-			break
-		}
-		hi, lo := bits.Mul64(n, 10)
-		sum, carry := bits.Add64(lo, uint64(d-'0'), 0)
-		if hi != 0 || carry != 0 {
-			ok = false
-			break
-		}
-		n = sum
-	}
+	n, ok := numeric.ParseCursor(arg)
 	if !ok {
 		c.addReplyError("invalid cursor")
-		return 0, false
 	}
-	if neg {
-		n = -n
-	}
-	return n, true
+	return n, ok
 }
 
 // scanOptions are the options that SCAN and its relatives share.
@@ -263,8 +239,7 @@ func (c *Client) lookupKeyReadNoTouchCounted(key []byte) (keyspace.Entry, bool) 
 
 func (c *Client) renameGeneric(nx bool) {
 	from, to := c.args[1], c.args[2]
-	e, ok := c.lookupKeyWrite(from)
-	if !ok {
+	if _, ok := c.lookupKeyWrite(from); !ok {
 		c.addReplyError(errNoKey)
 		return
 	}
@@ -283,7 +258,7 @@ func (c *Client) renameGeneric(nx bool) {
 		}
 		c.db.Delete(to)
 	}
-	e, _ = c.db.LookupRaw(from)
+	e, _ := c.db.LookupRaw(from)
 	c.db.MoveEntry(e, c.db, to)
 	c.signalModified(from)
 	c.signalModified(to)

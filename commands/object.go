@@ -26,10 +26,8 @@ func objectEncodingCommand(c *Client) {
 	}
 }
 
-// sharedIntegers is the number of small integers that Redis keeps as shared
-// objects; OBJECT REFCOUNT shows it.
-const sharedIntegers = 10000
-
+// objectRefcountCommand shows the integers up to 9999 as shared, as Redis
+// shares them.
 func objectRefcountCommand(c *Client) {
 	e, ok := c.objectLookup()
 	if !ok {

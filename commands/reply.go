@@ -28,9 +28,6 @@ func (c *Client) addReplyVerbatim(ext, s string) {
 // addReplyOK is the status reply of most writes.
 func (c *Client) addReplyOK() { c.out = append(c.out, "+OK\r\n"...) }
 
-// addReplyRaw appends bytes that are a whole reply already.
-func (c *Client) addReplyRaw(b []byte) { c.out = append(c.out, b...) }
-
 // addReplyError answers an error. A text that begins with '-' brings its own
 // code ("-WRONGTYPE Operation …"); any other gets the generic one, ERR.
 // Line breaks, which would end the reply early, become spaces.

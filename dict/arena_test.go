@@ -190,8 +190,8 @@ func arenaModel(t testing.TB, seed uint64, ops int) {
 }
 
 func TestArenaModel(t *testing.T) {
-	for seed := range uint64(4) {
-		arenaModel(t, seed, 8000)
+	for seed := range uint64(3) {
+		arenaModel(t, seed, 6000)
 	}
 }
 
@@ -376,7 +376,7 @@ func TestFreeReturnsMemoryByItself(t *testing.T) {
 func TestArenaAllocs(t *testing.T) {
 	a := testArena(t)
 	keep := a.Alloc(84)
-	if n := testing.AllocsPerRun(1000, func() {
+	if n := testing.AllocsPerRun(50, func() {
 		for _, size := range []int{8, 84, 1000, 20000, 100000, 3 << 20} {
 			r := a.AllocZeroed(size)
 			a.Free(a.Realloc(r, size*2, size))

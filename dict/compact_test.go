@@ -24,7 +24,7 @@ func (w *world) compactAll(budget int) int64 {
 
 // After nine tenths of the keys are deleted at random, compaction brings the memory back to what is left.
 func TestCompact(t *testing.T) {
-	n := 300_000
+	n := 100_000
 	if invariants || testing.Short() {
 		n = 40_000
 	}

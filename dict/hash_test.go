@@ -47,7 +47,7 @@ func TestHashAvalanche(t *testing.T) {
 
 // Keys as people choose them spread over buckets and tags as random numbers would.
 func TestHashDistribution(t *testing.T) {
-	const n, buckets = 1 << 18, 1 << 12
+	const n, buckets = 1 << 17, 1 << 12
 	families := map[string]func(i int) []byte{
 		"decimal":   func(i int) []byte { return fmt.Appendf(nil, "key:%d", i) },
 		"padded":    func(i int) []byte { return fmt.Appendf(nil, "user:%012d:session", i) },

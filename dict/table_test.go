@@ -381,7 +381,7 @@ func TestRehashReadsFewKeys(t *testing.T) {
 
 // Growth before, between and after the calls of a scan, at every size: nothing that stays is missed.
 func TestScanGuarantee(t *testing.T) {
-	for _, n := range []int{0, 1, 10, 11, 100, 1000, 2500} {
+	for _, n := range []int{0, 1, 10, 11, 100, 1000, 2000} {
 		for _, change := range []string{"none", "grow", "shrink", "both", "expand"} {
 			w := newWorld(t, EntryLayout)
 			for i := range n {

@@ -235,15 +235,21 @@ func (l *Loop) Run() error {
 	return l.err
 }
 
+// leaveIt is no action of evio's. Told None, it would change what is polled for; with this
+// it keeps its hands off, and rearm has it forget the action.
+const leaveIt evio.Action = 100
+
 // evioOpened: a connection to the private socket, or a descriptor of ours is ready.
 func (l *Loop) evioOpened(ec evio.Conn) ([]byte, evio.Options, evio.Action) {
 	switch ctx := ec.Context().(type) {
 	case *listener:
 		l.guts.rearm(ctx.ec)
 		l.accept(ctx)
+		return nil, evio.Options{}, leaveIt
 	case sideCtx:
 		l.guts.rearm(l.sideEC)
 		l.onSide()
+		return nil, evio.Options{}, leaveIt
 	case nil:
 		if l.booted {
 			return nil, evio.Options{}, evio.Close // a stranger on the private socket

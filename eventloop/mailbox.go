@@ -115,9 +115,13 @@ func (l *Loop) onMail() (stop bool) {
 		return true
 	}
 	l.runMail(mailBudget)
-	if l.inboxHead < len(l.inbox) || len(l.again) > 0 {
-		l.arm()
+	m.mu.Lock()
+	// Posts may be left behind by a turn that had the rest of its inbox to run first.
+	if !m.armed && (l.inboxHead < len(l.inbox) || len(m.posts) > 0 || len(l.again) > 0) {
+		m.armed = true
+		l.wake()
 	}
+	m.mu.Unlock()
 	return false
 }
 

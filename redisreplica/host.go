@@ -1,12 +1,12 @@
 package redisreplica
 
 import (
-	"fmt"
 	"runtime"
 	"runtime/metrics"
 	"time"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/commands"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/logging"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/masterlink"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/sysinfo"
@@ -170,10 +170,17 @@ func (r *Replica) watchConfig() {
 	r.conf.OnChange(func() error {
 		n := r.loop.SetMaxConns(r.v.MaxClients)
 		if n < r.v.MaxClients {
-			return fmt.Errorf("The operating system is not able to handle the specified number of clients, try with %d", n)
+			return config.Refuse("The operating system is not able to handle the specified number of clients, try with %d", n)
 		}
 		return nil
 	}, "maxclients")
+	r.conf.OnChange(func() error {
+		for _, secret := range r.conf.Passwords() {
+			r.log.Hide(secret)
+		}
+		r.updateLink()
+		return nil
+	}, "requirepass", "masterauth", "masteruser")
 	r.conf.OnChange(func() error { r.log.SetLevel(logging.Level(r.v.LogLevel)); return nil }, "loglevel")
 	r.conf.OnChange(func() error { r.srv.ConfigChanged(); return nil },
 		"requirepass", "proto-max-bulk-len", "client-query-buffer-limit", "notify-keyspace-events",

@@ -11,7 +11,6 @@ import (
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/masterlink"
 	"github.com/raniellyferreira/redis-inmemory-replica/rdb"
-	"github.com/raniellyferreira/redis-inmemory-replica/replproto"
 )
 
 // This file is the master link's host: it puts what the link receives into the
@@ -29,6 +28,11 @@ func (r *Replica) ReplicaOf(host string, port int) {
 	}
 	r.dropStream()
 	r.linkHost, r.linkPort = host, port
+	if host == "" {
+		r.log.SetRole('M')
+	} else {
+		r.log.SetRole('S')
+	}
 	r.v.MasterHost, r.v.MasterPort = host, port
 	r.everUp = false
 	if host == "" {
@@ -36,7 +40,22 @@ func (r *Replica) ReplicaOf(host string, port int) {
 		r.resumable = false
 		return
 	}
-	cfg := masterlink.Config{
+	h := &linkHostOf{r: r}
+	r.link = masterlink.Start(r.linkConfig(), h)
+	h.link = r.link
+}
+
+// updateLink gives the link new credentials, for its next attempt.
+func (r *Replica) updateLink() {
+	if r.link != nil {
+		r.link.Update(r.linkConfig())
+	}
+}
+
+// linkConfig is the link's configuration as the directives have it.
+func (r *Replica) linkConfig() masterlink.Config {
+	host, port := r.linkHost, r.linkPort
+	return masterlink.Config{
 		Addr: net.JoinHostPort(host, strconv.Itoa(port)),
 		User: r.v.MasterUser, Pass: r.v.MasterAuth,
 		ListeningPort: r.announcedPort(), AnnounceIP: r.v.ReplicaAnnounceIP,
@@ -48,9 +67,6 @@ func (r *Replica) ReplicaOf(host string, port int) {
 			r.Logf(commands.LogLevel(level), format, args...)
 		},
 	}
-	h := &linkHostOf{r: r}
-	r.link = masterlink.Start(cfg, h)
-	h.link = r.link
 }
 
 // abandoned lets a link that was closed end away from the loop.
@@ -285,5 +301,3 @@ func (r *Replica) corruptStream(err error) {
 	r.dropStream()
 	r.link.Drop(err)
 }
-
-var _ replproto.Phase

@@ -165,6 +165,9 @@ func (r *Replica) Run() error {
 	}
 	r.started = true
 	r.mu.Unlock()
+	if r.v.MasterHost == "" {
+		r.log.SetRole('M')
+	}
 	for _, a := range r.loop.Addrs() {
 		if a != nil {
 			r.log.Noticef("Ready to accept connections on %s", a)
@@ -225,10 +228,11 @@ func Open(conf *config.Registry) (*Replica, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the log: %w", err)
 	}
-	for _, secret := range []string{v.RequirePass, v.MasterAuth} {
-		if secret != "" {
-			log.Hide(secret)
-		}
+	for _, secret := range conf.Passwords() {
+		log.Hide(secret)
+	}
+	if len(v.Users) > 0 {
+		return nil, v.Users[0].At.Errorf("users other than the default one are not supported yet")
 	}
 	r, err := NewFromConfig(conf, log)
 	if err != nil {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/glob"
 	"sort"
 	"strings"
 )
@@ -40,7 +41,7 @@ func (r *Registry) match(pattern string) []string {
 	var names []string
 	low := strings.ToLower(pattern)
 	for name, d := range r.byName {
-		if !d.is(Hidden) && globMatch(low, name) {
+		if !d.is(Hidden) && glob.MatchFold([]byte(low), []byte(name)) {
 			names = append(names, name)
 		}
 	}

@@ -55,6 +55,7 @@ var rooms = []room{
 	{dir: "eventloop", floor: 0},
 	{dir: "internal", floor: 0, owned: true}, // the encodings: floor 0 unless a line says otherwise
 	{dir: "internal/config/gendoc", floor: 50},
+	{dir: "internal/logging", floor: 0},
 	// The ground under floor 0: what the encodings are made of.
 	{dir: "internal/listpack", floor: -10, owned: true},
 	{dir: "internal/intset", floor: -10, owned: true},

@@ -86,6 +86,9 @@ func init() {
 // InitHash makes the zeroed payload of a new large hash an empty one.
 func (v Value) InitHash() { v.hashTable().Init(dict.ElemLayout) }
 
+// HashExpand makes room for n fields in a large hash.
+func (v Value) HashExpand(n int) { v.hashTable().Expand(v.A, n) }
+
 // hashTable is the table of a large hash, valid until the record moves.
 func (v Value) hashTable() *dict.Table {
 	rec := v.Record()

@@ -24,16 +24,20 @@ import (
 
 // kinds draw one argument. A type's own file may add to it in an init function.
 var kinds = map[string]func(r *rand.Rand) string{
-	"key":     func(r *rand.Rand) string { return pick(r, keyPool) },
-	"skey":    func(r *rand.Rand) string { return mostly(r, "s", keyPool) },
-	"nkey":    func(r *rand.Rand) string { return mostly(r, "n", keyPool) }, // strings that are numbers
-	"val":     value,
-	"int":     func(r *rand.Rand) string { return pick(r, integers) },
-	"small":   func(r *rand.Rand) string { return strconv.Itoa(r.IntN(12) - 3) },
-	"count":   func(r *rand.Rand) string { return pick(r, []string{"1", "2", "3", "10", "0", "-1"}) },
-	"float":   func(r *rand.Rand) string { return pick(r, floats) },
-	"sec":     func(r *rand.Rand) string { return pick(r, []string{"100", "1000", "100000", "0", "-1", "9223372036854775807"}) },
-	"ms":      func(r *rand.Rand) string { return pick(r, []string{"100000", "1000000", "0", "-1", "9223372036854775807"}) },
+	"key":   func(r *rand.Rand) string { return pick(r, keyPool) },
+	"skey":  func(r *rand.Rand) string { return mostly(r, "s", keyPool) },
+	"nkey":  func(r *rand.Rand) string { return mostly(r, "n", keyPool) }, // strings that are numbers
+	"val":   value,
+	"int":   func(r *rand.Rand) string { return pick(r, integers) },
+	"small": func(r *rand.Rand) string { return strconv.Itoa(r.IntN(12) - 3) },
+	"count": func(r *rand.Rand) string { return pick(r, []string{"1", "2", "3", "10", "0", "-1"}) },
+	"float": func(r *rand.Rand) string { return pick(r, floats) },
+	"sec": func(r *rand.Rand) string {
+		return pick(r, []string{"100", "1000", "100000", "0", "-1", "9223372036854775807"})
+	},
+	"ms": func(r *rand.Rand) string {
+		return pick(r, []string{"100000", "1000000", "0", "-1", "9223372036854775807"})
+	},
 	"unix":    func(r *rand.Rand) string { return pick(r, []string{"4000000000", "4100000000", "1", "0", "-1"}) },
 	"unixms":  func(r *rand.Rand) string { return pick(r, []string{"4000000000000", "4100000000000", "1", "0", "-1"}) },
 	"offset":  func(r *rand.Rand) string { return pick(r, []string{"0", "1", "5", "30", "300", "-1", "536870912"}) },

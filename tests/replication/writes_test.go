@@ -19,8 +19,12 @@ type write struct {
 // writes is what a random history is made of. Each data type's file may add its own in an init function.
 var writes = []write{
 	{20, one(func(r *rand.Rand) []string { return []string{"SET", key(r), text(r)} })},
-	{4, one(func(r *rand.Rand) []string { return []string{"SET", key(r), text(r), "EX", strconv.Itoa(100 + r.IntN(1000))} })},
-	{4, one(func(r *rand.Rand) []string { return []string{"SET", key(r), text(r), "PX", strconv.Itoa(1 + r.IntN(200))} })},
+	{4, one(func(r *rand.Rand) []string {
+		return []string{"SET", key(r), text(r), "EX", strconv.Itoa(100 + r.IntN(1000))}
+	})},
+	{4, one(func(r *rand.Rand) []string {
+		return []string{"SET", key(r), text(r), "PX", strconv.Itoa(1 + r.IntN(200))}
+	})},
 	{2, one(func(r *rand.Rand) []string { return []string{"SET", key(r), text(r), "NX"} })},
 	{2, one(func(r *rand.Rand) []string { return []string{"SET", key(r), text(r), "XX", "KEEPTTL"} })},
 	{2, one(func(r *rand.Rand) []string { return []string{"GETSET", key(r), text(r)} })},
@@ -31,7 +35,9 @@ var writes = []write{
 	{4, one(func(r *rand.Rand) []string { return []string{"SETRANGE", key(r), strconv.Itoa(r.IntN(2000)), text(r)} })},
 	{6, one(func(r *rand.Rand) []string { return []string{"INCR", number(r)} })},
 	{4, one(func(r *rand.Rand) []string { return []string{"DECRBY", number(r), strconv.Itoa(r.IntN(100000))} })},
-	{6, one(func(r *rand.Rand) []string { return []string{"INCRBYFLOAT", number(r), strconv.FormatFloat(r.NormFloat64(), 'g', -1, 64)} })},
+	{6, one(func(r *rand.Rand) []string {
+		return []string{"INCRBYFLOAT", number(r), strconv.FormatFloat(r.NormFloat64(), 'g', -1, 64)}
+	})},
 	{4, one(func(r *rand.Rand) []string { return []string{"MSET", key(r), text(r), key(r), text(r), number(r), "7"} })},
 	{2, one(func(r *rand.Rand) []string { return []string{"MSETNX", key(r), text(r), key(r), text(r)} })},
 	{6, one(func(r *rand.Rand) []string { return []string{"DEL", key(r), key(r)} })},
