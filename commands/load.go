@@ -33,7 +33,8 @@ type Loader struct {
 	// to yet.
 	value object.Value
 	typ   rdb.Type
-	buf   []byte   // scratch
+	buf   []byte // scratch
+	set   setBuilder
 	meta  rdb.Meta // of that collection; Key is a copy
 
 	// single is set for RESTORE: the value is kept in value, not put in a table.

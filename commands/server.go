@@ -189,10 +189,11 @@ type Server struct {
 	readyKeys      []watchID
 	servingBlocked bool
 	lim            object.Limits
-	// hashBuf and refs are storage of commands on collections, between whose
+	// hashBuf, refs and sets are storage of commands on collections, between whose
 	// calls they keep nothing.
 	hashBuf      object.HashBuf
 	refs         []dict.Ref
+	sets         []setSource
 	paused       pauseState
 	ops          opsSampler
 	lastSave     int64 // unix seconds

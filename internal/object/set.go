@@ -65,9 +65,9 @@ func SetEncodingFor(member []byte, lim *Limits) byte {
 	return EncHashtable
 }
 
-// intsetLimit is the number of members up to which a set of integers stays an
+// IntsetLimit is the number of members up to which a set of integers stays an
 // intset.
-func intsetLimit(lim *Limits) int { return min(lim.SetMaxIntsetEntries, maxIntset) }
+func IntsetLimit(lim *Limits) int { return min(lim.SetMaxIntsetEntries, maxIntset) }
 
 // SetLen is the number of members.
 func SetLen(v Value) int {
@@ -134,7 +134,7 @@ func (v *Value) intsetAdd(n int64, lim *Limits) bool {
 		return false
 	}
 	intset.Add(v.GrowPacked(intset.SizeWith(s, n)-len(s)), n)
-	if l := intset.Len(v.Packed()); l > intsetLimit(lim) {
+	if l := intset.Len(v.Packed()); l > IntsetLimit(lim) {
 		if l <= lim.SetMaxListpackEntries {
 			v.intsetToListpack()
 		} else {
@@ -230,4 +230,58 @@ func SetPacked(v Value) (p []byte, enc byte) {
 		return nil, enc
 	}
 	return rec.Payload(), enc
+}
+
+// maxDirectMembers is the number of members up to which a new set is put
+// together before it is stored.
+const maxDirectMembers = 32
+
+// AppendSet puts together a small set of the members, of which some may be
+// there twice, in dst, which is empty: it returns the payload for a record, its
+// encoding and the number of members. ok is false when they are too many or too
+// long for that; the set must then be made member by member, which also
+// converts it as it should.
+func AppendSet(dst []byte, members [][]byte, lim *Limits) (p []byte, enc byte, n int, ok bool) {
+	if len(members) > min(maxDirectMembers, IntsetLimit(lim), lim.SetMaxListpackEntries) {
+		return dst, 0, 0, false
+	}
+	dst = intset.Append(dst[:0])
+	for i, m := range members {
+		v, isInt := listpack.ParseInt(m)
+		if !isInt {
+			return appendSetListpack(dst, members, i, lim)
+		}
+		dst, _ = intset.Add(dst, v)
+	}
+	return dst, EncIntset, intset.Len(dst), true
+}
+
+// appendSetListpack is AppendSet for members of which the one at from is no
+// integer.
+func appendSetListpack(dst []byte, members [][]byte, from int, lim *Limits) (p []byte, enc byte, n int, ok bool) {
+	for _, m := range members[from:] {
+		if len(m) > lim.SetMaxListpackValue {
+			return dst, 0, 0, false
+		}
+	}
+	dst = listpack.Begin(dst[:0])
+next:
+	for i, m := range members {
+		for _, before := range members[:i] {
+			if len(before) == len(m) && string(before) == string(m) {
+				continue next
+			}
+		}
+		dst = listpack.AppendEntry(dst, m)
+		n++
+	}
+	return listpack.Finish(dst, 0, n), EncListpack, n, true
+}
+
+// NewSet makes an empty set aside, in a record that stands in no table: a result
+// in the making, which is then stored under key, or dropped.
+func NewSet(a *dict.Arena, lru uint32, key []byte) Value {
+	var empty [intset.HeaderSize]byte
+	h := dict.Header{Type: TypeSet, Encoding: EncIntset, LRU: lru, ExpireAt: dict.NoExpire}
+	return Value{a, a.NewEntry(h, key, intset.Append(empty[:0]))}
 }
