@@ -2,6 +2,7 @@ package commands
 
 import (
 	"fmt"
+	"github.com/raniellyferreira/redis-inmemory-replica/dict"
 	"testing"
 )
 
@@ -53,5 +54,24 @@ func TestReplicatedWritesDoNotAllocate(t *testing.T) {
 	}
 	if got := s.Stats.ApplyErrors; got != 0 {
 		t.Errorf("%d errors while applying", got)
+	}
+}
+
+// TestOutOfMemory: a command for which the arena has no memory fails, and the
+// server goes on.
+func TestOutOfMemory(t *testing.T) {
+	s, _ := newTestServer(t)
+	c := newTestClient(s)
+	do(c, "SET", "k", "v")
+	get := s.Table.Lookup([]byte("get"))
+	proc := get.Proc
+	get.Proc = func(*Client) { panic(&dict.OutOfMemoryError{}) }
+	got := doRaw(c, []byte("*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*1\r\n$4\r\nPING\r\n"))
+	get.Proc = proc
+	if want := errNoMemory + "\r\n+PONG\r\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := do(c, "GET", "k"); got != "$1\r\nv\r\n" {
+		t.Errorf("afterwards: %q", got)
 	}
 }

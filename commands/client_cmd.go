@@ -149,6 +149,15 @@ func (s *Server) describeClient(c *Client) string {
 	if c.conn != nil && c.conn.IsUnix() {
 		flags += "U"
 	}
+	if c.track != nil {
+		flags += "t"
+		if c.track.broken {
+			flags += "R"
+		}
+		if c.track.bcast {
+			flags += "B"
+		}
+	}
 	if c.flags&flagReadOnly != 0 {
 		flags += "r"
 	}
@@ -194,9 +203,9 @@ func (s *Server) describeClient(c *Client) string {
 	if c.user != nil {
 		user = c.user.Name
 	}
-	return fmt.Sprintf("id=%d addr=%s laddr=%s fd=%d name=%s age=%d idle=%d flags=%s db=%d sub=%d psub=%d ssub=%d multi=%d qbuf=%d qbuf-free=0 argv-mem=0 multi-mem=%d rbs=0 rbp=0 obl=%d oll=%d omem=%d tot-mem=%d events=%s cmd=%s user=%s redir=-1 resp=%d",
+	return fmt.Sprintf("id=%d addr=%s laddr=%s fd=%d name=%s age=%d idle=%d flags=%s db=%d sub=%d psub=%d ssub=%d multi=%d qbuf=%d qbuf-free=0 argv-mem=0 multi-mem=%d rbs=0 rbp=0 obl=%d oll=%d omem=%d tot-mem=%d events=%s cmd=%s user=%s redir=%d resp=%d",
 		c.id, addr, laddr, fd, c.name, (s.now-c.createdAt)/1000, (s.now-c.lastUsed)/1000, flags, c.db.ID,
-		sub, psub, ssub, multi, qbuf, multiMem, len(c.out), oll, omem, clientFixedSize+qbuf+omem+cap(c.out), events, cmd, user, c.proto)
+		sub, psub, ssub, multi, qbuf, multiMem, len(c.out), oll, omem, clientFixedSize+qbuf+omem+cap(c.out), events, cmd, user, c.trackingRedirect(), c.proto)
 }
 
 // clientFixedSize is what a connected client costs before it sends anything,
@@ -486,8 +495,6 @@ func clientUnblockCommand(c *Client) {
 	})
 	c.addReplyLongLong(1)
 }
-
-func clientGetredirCommand(c *Client) { c.addReplyLongLong(-1) }
 
 func clientHelpCommand(c *Client) {
 	c.addReplyHelp([]string{

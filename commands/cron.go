@@ -34,6 +34,8 @@ func (s *Server) Cron() int64 {
 	s.KS.Maintain(s.Host.Nanos, 1e6)
 	if s.cron.loops%hz == 0 {
 		s.clientsCron()
+		s.trackingCron()
+		s.flushBroadcast()
 	}
 	if m := s.KS.UsedMemory(); m > s.peakMemory {
 		s.peakMemory = m

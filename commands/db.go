@@ -93,6 +93,9 @@ func (s *Server) signalModifiedKey(db *keyspace.DB, key []byte) {
 	if len(s.watchedKeys) != 0 {
 		s.touchWatched(db.ID, key)
 	}
+	if s.tracking.clients != 0 {
+		s.trackWrite(key)
+	}
 	if len(s.blockedOn) != 0 {
 		s.keyReady(db.ID, key)
 	}

@@ -395,6 +395,7 @@ func flushdbCommand(c *Client) {
 		return
 	}
 	c.srv.touchWatchedDB(c.db.ID)
+	c.srv.trackFlush()
 	c.srv.dirty += int64(c.srv.KS.FlushDB(c.db))
 	c.srv.dirty++
 	c.addReplyOK()
@@ -405,6 +406,7 @@ func flushallCommand(c *Client) {
 		return
 	}
 	c.srv.touchAllWatched()
+	c.srv.trackFlush()
 	c.srv.dirty += int64(c.srv.KS.FlushAll())
 	c.srv.dirty++
 	c.addReplyOK()

@@ -208,6 +208,8 @@ type Server struct {
 	rand              func() uint64
 	notifyFlags       config.EventClasses
 	pubsub            pubsub
+	tracking          tracking
+	keyRefs           []KeyRef
 	// peakMemory and startupMemory are INFO's, bytes.
 	peakMemory, startupMemory int64
 }
@@ -232,6 +234,7 @@ func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, erro
 		watchedKeys:  make(map[watchID][]*watchedKey),
 		blockedOn:    make(map[watchID][]*Client),
 		pubsub:       newPubsub(),
+		tracking:     newTracking(),
 		notifyFlags:  conf.Values.NotifyKeyspaceEvents,
 		lim:          LimitsOf(conf.Values),
 		activeExpire: true,
@@ -356,6 +359,7 @@ func (s *Server) RemoveClient(c *Client) {
 	c.unwatchAll()
 	c.forgetBlocked()
 	s.dropSubscriptions(c)
+	s.disableTracking(c)
 	c.multi = nil
 	s.clients.remove(c)
 	delete(s.byID, c.id)
@@ -370,6 +374,7 @@ func (s *Server) SwapKeyspace(ks *keyspace.Keyspace) {
 	old := s.KS
 	s.hookKeyspace(ks)
 	s.touchAllWatched()
+	s.trackFlush()
 	s.KS = ks
 	for c := s.clients.head; c != nil; c = c.next {
 		c.db = ks.DB(c.db.ID)

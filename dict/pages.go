@@ -387,17 +387,10 @@ func (h *pageHeap) runLen(page uint32) int {
 	return n
 }
 
-// extend appends pages to a run if they are free.
-func (h *pageHeap) extend(page uint32, have, more int) bool {
-	next := page + uint32(have)
-	if uint64(next)+uint64(more) > uint64(h.chunks)*pagesPerChunk {
-		return false
-	}
+// isFree says whether all pages of a stretch are free.
+func (h *pageHeap) isFree(page uint32, count int) bool {
 	ok := true
-	eachWord(next, more, func(w uint32, mask uint64) { ok = ok && h.used[w]&mask == 0 })
-	if ok {
-		h.take(next, more)
-	}
+	eachWord(page, count, func(w uint32, mask uint64) { ok = ok && h.used[w]&mask == 0 })
 	return ok
 }
 

@@ -83,6 +83,25 @@ func (t *Table) Lookup(a *Arena, h uint64, key []byte) (Slot, bool) {
 	return Slot{}, false
 }
 
+// LookupRef returns the position of a record that is known to the caller, without reading it: h is the hash of its key.
+func (t *Table) LookupRef(a *Arena, h uint64, r Ref) (Slot, bool) {
+	for w := 0; w < 2 && t.arr[w] != 0; w++ {
+		if w == 0 && h&(1<<t.bits[0]-1) < t.pos {
+			continue
+		}
+		for u := t.headOf(w, h); u != 0; {
+			b := a.bucket(u)
+			for m := matchTags(b, tagOf(h)*ones); m != 0; m &= m - 1 {
+				if i := firstSlot(m); Ref(slotWord(b, i)&refMask) == r {
+					return Slot{t.headOf(w, h), u, uint8(i), uint8(w)}, true
+				}
+			}
+			u = bucketNext(b)
+		}
+	}
+	return Slot{}, false
+}
+
 // headOf returns the first bucket for a hash in array w.
 func (t *Table) headOf(w int, h uint64) uint32 { return t.arr[w] + uint32(h&(1<<t.bits[w]-1)) }
 
