@@ -22,9 +22,16 @@ import (
 // until the next edit. What is added must not be a view of the same record.
 
 // packedSpare is the room that a packed collection of n bytes gets beyond what
-// it needs when its block has to be replaced because it grew: an eighth, so that
-// it is copied once in several insertions, not at each.
-func packedSpare(n int) int { return min(n/8, 512) }
+// it needs when its block has to be replaced because it grew. The block's size
+// class adds up to an eighth by itself, so that a long one is copied once in
+// several insertions anyway; a short one is copied in no time, and the room in
+// many short ones would add up.
+func packedSpare(n int) int {
+	if n < 1024 {
+		return 0
+	}
+	return min(n/32, 512)
+}
 
 // Packed returns the payload: the listpack or intset itself.
 func (v Value) Packed() []byte { return v.A.Entry(v.Ref).Payload() }
