@@ -56,7 +56,8 @@ func (c *Client) storeSet(key []byte, v object.Value, event string) {
 	n := object.SetLen(v)
 	if n == 0 {
 		c.srv.KS.FreeDetached(v.Ref)
-		c.clearDestination(key)
+		c.addReplyLongLong(0)
+		c.deleteForStore(key)
 		return
 	}
 	if _, ok := c.lookupKeyWrite(key); ok {
@@ -67,17 +68,6 @@ func (c *Client) storeSet(key []byte, v object.Value, event string) {
 	c.addReplyLongLong(int64(n))
 	c.notify(notifySet, event, key)
 	c.srv.dirty++
-}
-
-// clearDestination answers 0, the number of members of an empty result, and
-// deletes the key where it was to be stored.
-func (c *Client) clearDestination(key []byte) {
-	c.addReplyLongLong(0)
-	if _, ok := c.lookupKeyWrite(key); ok && c.db.Delete(key) {
-		c.signalModified(key)
-		c.notify(notifyGeneric, "del", key)
-		c.srv.dirty++
-	}
 }
 
 func bySize(a, b setSource) int { return a.n - b.n }
