@@ -36,6 +36,7 @@ type Loader struct {
 	typ   rdb.Type
 	buf   []byte // scratch
 	lists quicklist.Env
+	set   setBuilder
 	meta  rdb.Meta // of that collection; Key is a copy
 
 	// single is set for RESTORE: the value is kept in value, not put in a table.

@@ -193,10 +193,11 @@ type Server struct {
 	timeouts       timeoutHeap
 	timerAt        int64 // unix ms for which a timer runs, 0 none
 	lim            object.Limits
-	// hashBuf and refs are storage of commands on collections, between whose
+	// hashBuf, refs and sets are storage of commands on collections, between whose
 	// calls they keep nothing.
 	hashBuf      object.HashBuf
 	refs         []dict.Ref
+	sets         []setSource
 	paused       pauseState
 	ops          opsSampler
 	lastSave     int64 // unix seconds
