@@ -42,7 +42,7 @@ func debugCommand(c *Client) {
 		c.addReplyOK()
 	case n >= 3 && n <= 5 && equalFold(sub, "populate"):
 		debugPopulate(c)
-	case n >= 3 && equalFold(sub, "object"):
+	case n == 3 && equalFold(sub, "object"):
 		debugObject(c)
 	case equalFold(sub, "reload"):
 		debugReload(c)
@@ -146,8 +146,8 @@ func debugObject(c *Client) {
 		c.addReplyError(errNoKey)
 		return
 	}
-	c.addReplyStatus(fmt.Sprintf("Value at:0x%x refcount:1 encoding:%s serializedlength:%d lru:%d lru_seconds_idle:%d",
-		uint64(e.Ref()), object.EncodingName(e.Type(), e.Encoding()), c.srv.serializedLength(e), e.LRU(), e.IdleSeconds()))
+	c.addReplyStatus(fmt.Sprintf("Value at:0x%x refcount:%d encoding:%s serializedlength:%d lru:%d lru_seconds_idle:%d",
+		uint64(e.Ref()), c.srv.refcount(e), object.EncodingName(e.Type(), e.Encoding()), c.srv.serializedLength(e), e.LRU(), e.IdleSeconds()))
 }
 
 func debugProtocol(c *Client) {

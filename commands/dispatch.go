@@ -266,6 +266,9 @@ func (s *Server) lookup(c *Client, args [][]byte) *Command {
 	return nil
 }
 
+// cText is an argument as C's "%s" shows it.
+func cText(b []byte) string { return string(cString(b, len(b))) }
+
 // cString cuts an argument as C's "%.*s" shows it: at a NUL, or after max bytes.
 func cString(b []byte, max int) []byte {
 	if len(b) > max {

@@ -432,7 +432,7 @@ func (c *Client) expireGeneric(base int64, seconds bool) {
 		case equalFold(o, "lt"):
 			opts |= lt
 		default:
-			c.addReplyError("Unsupported option " + string(o))
+			c.addReplyError("Unsupported option " + cText(o))
 			return
 		}
 	}

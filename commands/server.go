@@ -264,6 +264,10 @@ func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, erro
 func (s *Server) hookKeyspace(ks *keyspace.Keyspace) {
 	ks.OnExpired = s.keyExpired
 	ks.OnFieldsExpired = s.fieldsExpired
+	ks.OnNew = nil
+	if s.notifyFlags&config.NotifyNew != 0 {
+		ks.OnNew = func(db *keyspace.DB, key []byte) { s.notifyEvent(config.NotifyNew, "new", key, db.ID) }
+	}
 	ks.OnRetire = func(a *dict.Arena) { s.Host.ReleaseLater(a.Release) }
 	ks.SetLFU(s.lfuPolicy(), s.V.LFULogFactor, s.V.LFUDecayTime)
 }
@@ -319,7 +323,7 @@ func (s *Server) ConfigChanged() {
 		c.applyReaderLimits()
 	}
 	s.notifyFlags = s.V.NotifyKeyspaceEvents
-	s.KS.SetLFU(s.lfuPolicy(), s.V.LFULogFactor, s.V.LFUDecayTime)
+	s.hookKeyspace(s.KS)
 	s.cron.cycle.Profile = expireProfile(s.V)
 	s.cron.fields.Profile = s.cron.cycle.Profile
 	s.lim = LimitsOf(s.V)
@@ -382,7 +386,7 @@ func (s *Server) SwapKeyspace(ks *keyspace.Keyspace) {
 		s.current.db = ks.DB(s.current.db.ID)
 	}
 	ks.InheritStats(old)
-	old.OnExpired, old.OnFieldsExpired, old.OnRetire = nil, nil, nil
+	old.OnExpired, old.OnFieldsExpired, old.OnNew, old.OnRetire = nil, nil, nil, nil
 	s.Host.ReleaseLater(old.Release)
 }
 

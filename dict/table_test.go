@@ -249,7 +249,7 @@ func TestTableModel(t *testing.T) {
 	for seed := range uint64(6) {
 		w := newWorld(t, []Layout{EntryLayout, ElemLayout}[seed%2])
 		rnd := rand.New(rand.NewPCG(seed, 9))
-		left := 20_000
+		left := shorter(20_000)
 		w.run(func() (uint64, bool) {
 			left--
 			return rnd.Uint64(), left >= 0
@@ -385,7 +385,7 @@ func TestRehashReadsFewKeys(t *testing.T) {
 
 // Growth before, between and after the calls of a scan, at every size: nothing that stays is missed.
 func TestScanGuarantee(t *testing.T) {
-	for _, n := range []int{0, 1, 10, 11, 100, 1000, 2000} {
+	for _, n := range []int{0, 1, 10, 11, 100, 1000, shorter(2000)} {
 		for _, change := range []string{"none", "grow", "shrink", "both", "expand"} {
 			w := newWorld(t, EntryLayout)
 			for i := range n {

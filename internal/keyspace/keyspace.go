@@ -68,6 +68,9 @@ type Keyspace struct {
 	// key is valid during the call.
 	OnFieldsExpired func(db *DB, key []byte, n int, gone bool)
 
+	// OnNew is called after a key was added; nil while nobody wants to know.
+	OnNew func(db *DB, key []byte)
+
 	// OnRetire takes an arena that was emptied by exchanging it, and releases it
 	// away from the loop.
 	OnRetire func(a *dict.Arena)
@@ -357,10 +360,7 @@ func (db *DB) SetString(key, val []byte, enc byte, when int64) {
 			when = NoExpire
 		}
 		r := a.NewEntry(dict.Header{Type: object.TypeString, Encoding: enc, LRU: db.ks.freshLRU(), ExpireAt: when}, key, val)
-		db.table.Insert(a, h, r)
-		if when != NoExpire {
-			db.expires.Add(r)
-		}
+		db.insert(h, r)
 		return
 	}
 	r := db.table.Ref(a, s)
@@ -408,6 +408,19 @@ func (db *DB) replace(s dict.Slot, old dict.Ref, enc byte, key, val []byte, when
 	db.freeEntry(old)
 }
 
+// insert puts the record of a new key into the table and the index.
+func (db *DB) insert(h uint64, r dict.Ref) {
+	a := db.ks.a
+	db.table.Insert(a, h, r)
+	if a.Entry(r).HasExpire() {
+		db.expires.Add(r)
+	}
+	db.trackFields(r)
+	if db.ks.OnNew != nil {
+		db.ks.OnNew(db, a.Entry(r).Key())
+	}
+}
+
 // moved notes that the record in a slot has a new address.
 func (db *DB) moved(s dict.Slot, r dict.Ref) {
 	db.table.SetRef(db.ks.a, s, r)
@@ -428,7 +441,7 @@ func (db *DB) ResizeString(key []byte, e Entry, n int) []byte {
 		h := db.hash(key)
 		r, p := a.NewEntrySize(dict.Header{Type: object.TypeString, Encoding: object.EncRaw, LRU: db.ks.freshLRU(), ExpireAt: NoExpire}, key, n)
 		clear(p)
-		db.table.Insert(a, h, r)
+		db.insert(h, r)
 		return p
 	}
 	old := len(e.rec.Payload())
@@ -503,20 +516,14 @@ func (db *DB) Create(key []byte, typ, enc byte, payload []byte, fixed int) Entry
 	} else {
 		r = a.NewEntry(h, key, payload)
 	}
-	db.table.Insert(a, db.hash(key), r)
+	db.insert(db.hash(key), r)
 	return db.entry(r)
 }
 
 // Adopt puts a record that was made elsewhere (by a loader, or by Copy) under
 // its key, which must not exist.
 func (db *DB) Adopt(r dict.Ref) Entry {
-	a := db.ks.a
-	rec := a.Entry(r)
-	db.table.Insert(a, db.hash(rec.Key()), r)
-	if rec.HasExpire() {
-		db.expires.Add(r)
-	}
-	db.trackFields(r)
+	db.insert(db.hash(db.ks.a.Entry(r).Key()), r)
 	return db.entry(r)
 }
 
@@ -562,7 +569,6 @@ func (db *DB) MoveEntry(e Entry, dst *DB, to []byte) {
 	if !ok {
 		panic(fmt.Sprintf("keyspace: record %d of key %q is not in the table of database %d", e.ref, from, db.ID))
 	}
-	when := e.ExpireAt()
 	db.forgetExpire(e.ref)
 	r := e.ref
 	db.table.DeleteSlot(a, s)
@@ -570,11 +576,7 @@ func (db *DB) MoveEntry(e Entry, dst *DB, to []byte) {
 		r = a.Rename(dict.EntryLayout, e.ref, to, false)
 		a.Free(e.ref)
 	}
-	dst.table.Insert(a, dst.hash(to), r)
-	if when != NoExpire {
-		dst.expires.Add(r)
-	}
-	dst.trackFields(r)
+	dst.insert(dst.hash(to), r)
 }
 
 // CopyEntry copies a value, with its expiry, to a key of a database that does
@@ -582,11 +584,7 @@ func (db *DB) MoveEntry(e Entry, dst *DB, to []byte) {
 func (db *DB) CopyEntry(e Entry, dst *DB, to []byte) {
 	a := db.ks.a
 	r := e.Value().Copy(to)
-	dst.table.Insert(a, dst.hash(to), r)
-	if when := a.Entry(r).ExpireAt(); when != NoExpire {
-		dst.expires.Add(r)
-	}
-	dst.trackFields(r)
+	dst.insert(dst.hash(to), r)
 	a.Entry(r).SetLRU(db.ks.freshLRU())
 }
 
