@@ -170,6 +170,7 @@ type Server struct {
 	monoNow  int64 // ns, monotonic, read once a command
 	dirty    int64 // changes since the last save
 	current  *Client
+	master   *Client // applies the master's stream; the latest made
 	clients  clientList
 	byID     map[uint64]*Client
 	cmdStats []cmdStat
@@ -263,11 +264,11 @@ func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, erro
 // hookKeyspace lets a keyspace report its changes to this server.
 func (s *Server) hookKeyspace(ks *keyspace.Keyspace) {
 	ks.OnExpired = s.keyExpired
-	ks.OnFieldsExpired = s.fieldsExpired
 	ks.OnNew = nil
 	if s.notifyFlags&config.NotifyNew != 0 {
 		ks.OnNew = func(db *keyspace.DB, key []byte) { s.notifyEvent(config.NotifyNew, "new", key, db.ID) }
 	}
+	ks.OnFieldsExpired = s.fieldsExpired
 	ks.OnRetire = func(a *dict.Arena) { s.Host.ReleaseLater(a.Release) }
 	ks.SetLFU(s.lfuPolicy(), s.V.LFULogFactor, s.V.LFUDecayTime)
 }
@@ -314,6 +315,7 @@ func (s *Server) NewMasterClient(db int) *Client {
 	if !c.selectDB(db) {
 		c.selectDB(0)
 	}
+	s.master = c
 	return c
 }
 
@@ -382,8 +384,8 @@ func (s *Server) SwapKeyspace(ks *keyspace.Keyspace) {
 	for c := s.clients.head; c != nil; c = c.next {
 		c.db = ks.DB(c.db.ID)
 	}
-	if s.current != nil && s.current.flags&flagInternal != 0 {
-		s.current.db = ks.DB(s.current.db.ID)
+	if s.master != nil {
+		s.master.db = ks.DB(s.master.db.ID)
 	}
 	ks.InheritStats(old)
 	old.OnExpired, old.OnFieldsExpired, old.OnNew, old.OnRetire = nil, nil, nil, nil

@@ -63,13 +63,13 @@ type Keyspace struct {
 	// key is a copy that the callee may keep during the call.
 	OnExpired func(db *DB, key []byte)
 
+	// OnNew is called after a key was added; nil while nobody wants to know.
+	OnNew func(db *DB, key []byte)
+
 	// OnFieldsExpired is called after n fields of a hash were deleted because
 	// their time had come, and with the last also the key, if gone is true. The
 	// key is valid during the call.
 	OnFieldsExpired func(db *DB, key []byte, n int, gone bool)
-
-	// OnNew is called after a key was added; nil while nobody wants to know.
-	OnNew func(db *DB, key []byte)
 
 	// OnRetire takes an arena that was emptied by exchanging it, and releases it
 	// away from the loop.
@@ -415,7 +415,6 @@ func (db *DB) insert(h uint64, r dict.Ref) {
 	if a.Entry(r).HasExpire() {
 		db.expires.Add(r)
 	}
-	db.trackFields(r)
 	if db.ks.OnNew != nil {
 		db.ks.OnNew(db, a.Entry(r).Key())
 	}
@@ -524,6 +523,7 @@ func (db *DB) Create(key []byte, typ, enc byte, payload []byte, fixed int) Entry
 // its key, which must not exist.
 func (db *DB) Adopt(r dict.Ref) Entry {
 	db.insert(db.hash(db.ks.a.Entry(r).Key()), r)
+	db.trackFields(r)
 	return db.entry(r)
 }
 
@@ -577,6 +577,7 @@ func (db *DB) MoveEntry(e Entry, dst *DB, to []byte) {
 		a.Free(e.ref)
 	}
 	dst.insert(dst.hash(to), r)
+	dst.trackFields(r)
 }
 
 // CopyEntry copies a value, with its expiry, to a key of a database that does
@@ -585,6 +586,7 @@ func (db *DB) CopyEntry(e Entry, dst *DB, to []byte) {
 	a := db.ks.a
 	r := e.Value().Copy(to)
 	dst.insert(dst.hash(to), r)
+	dst.trackFields(r)
 	a.Entry(r).SetLRU(db.ks.freshLRU())
 }
 
