@@ -203,15 +203,7 @@ func scanCommand(c *Client) {
 		}
 	}
 	c.setDeferredArrayLen(mark, n)
-	var tmp [64]byte
-	head := append(tmp[:0], "*2\r\n"...)
-	num := appendUint(nil, cursor)
-	head = append(head, '$')
-	head = appendUint(head, uint64(len(num)))
-	head = append(head, '\r', '\n')
-	head = append(head, num...)
-	head = append(head, '\r', '\n')
-	c.insertRaw(mark, head)
+	c.insertScanHead(mark, cursor)
 	c.db.ExpireNow()
 }
 

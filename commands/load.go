@@ -33,6 +33,7 @@ type Loader struct {
 	// to yet.
 	value object.Value
 	typ   rdb.Type
+	buf   []byte   // scratch
 	meta  rdb.Meta // of that collection; Key is a copy
 
 	// single is set for RESTORE: the value is kept in value, not put in a table.

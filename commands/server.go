@@ -139,6 +139,7 @@ type Stats struct {
 	KeyspaceHits    int64
 	KeyspaceMisses  int64
 	ExpiredKeys     int64
+	ExpiredFields   int64 // fields of hashes
 	ExpiredStale    float64
 	ExpireCycleTime int64 // us
 	TimeCapReached  int64
@@ -169,6 +170,7 @@ type Server struct {
 	monoNow  int64 // ns, monotonic, read once a command
 	dirty    int64 // changes since the last save
 	current  *Client
+	master   *Client // applies the master's stream; the latest made
 	clients  clientList
 	byID     map[uint64]*Client
 	cmdStats []cmdStat
@@ -188,12 +190,16 @@ type Server struct {
 	readyKeys      []watchID
 	servingBlocked bool
 	lim            object.Limits
-	paused         pauseState
-	ops            opsSampler
-	lastSave       int64 // unix seconds
-	cron           cronState
-	activeExpire   bool
-	scratch        []byte
+	// hashBuf and refs are storage of commands on collections, between whose
+	// calls they keep nothing.
+	hashBuf      object.HashBuf
+	refs         []dict.Ref
+	paused       pauseState
+	ops          opsSampler
+	lastSave     int64 // unix seconds
+	cron         cronState
+	activeExpire bool
+	scratch      []byte
 	// dumper encodes for DUMP; made at its first use.
 	dumper            *rdb.Encoder
 	dumperCompresses  bool
@@ -250,6 +256,7 @@ func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, erro
 	s.lastSave = s.now / 1000
 	s.rand = newRand(host.RandomBytes(8))
 	s.cron.cycle = expire.NewCycle(expireProfile(s.V), host.Nanos)
+	s.cron.fields = expire.NewCycle(expireProfile(s.V), host.Nanos)
 	s.hookKeyspace(ks)
 	return s, nil
 }
@@ -261,6 +268,7 @@ func (s *Server) hookKeyspace(ks *keyspace.Keyspace) {
 	if s.notifyFlags&config.NotifyNew != 0 {
 		ks.OnNew = func(db *keyspace.DB, key []byte) { s.notifyEvent(config.NotifyNew, "new", key, db.ID) }
 	}
+	ks.OnFieldsExpired = s.fieldsExpired
 	ks.OnRetire = func(a *dict.Arena) { s.Host.ReleaseLater(a.Release) }
 	ks.SetLFU(s.lfuPolicy(), s.V.LFULogFactor, s.V.LFUDecayTime)
 }
@@ -307,6 +315,7 @@ func (s *Server) NewMasterClient(db int) *Client {
 	if !c.selectDB(db) {
 		c.selectDB(0)
 	}
+	s.master = c
 	return c
 }
 
@@ -318,6 +327,7 @@ func (s *Server) ConfigChanged() {
 	s.notifyFlags = s.V.NotifyKeyspaceEvents
 	s.hookKeyspace(s.KS)
 	s.cron.cycle.Profile = expireProfile(s.V)
+	s.cron.fields.Profile = s.cron.cycle.Profile
 	s.lim = LimitsOf(s.V)
 }
 
@@ -374,11 +384,11 @@ func (s *Server) SwapKeyspace(ks *keyspace.Keyspace) {
 	for c := s.clients.head; c != nil; c = c.next {
 		c.db = ks.DB(c.db.ID)
 	}
-	if s.current != nil && s.current.flags&flagInternal != 0 {
-		s.current.db = ks.DB(s.current.db.ID)
+	if s.master != nil {
+		s.master.db = ks.DB(s.master.db.ID)
 	}
 	ks.InheritStats(old)
-	old.OnExpired, old.OnNew, old.OnRetire = nil, nil, nil
+	old.OnExpired, old.OnFieldsExpired, old.OnNew, old.OnRetire = nil, nil, nil, nil
 	s.Host.ReleaseLater(old.Release)
 }
 

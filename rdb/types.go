@@ -116,3 +116,17 @@ const (
 	encInt32 = 2
 	encLZF   = 3
 )
+
+// CodeHashTTL is the Meta.Code of a hash some of whose fields expire: with it,
+// Encoder.Begin writes the expiries.
+const CodeHashTTL byte = rdbHashMetadata
+
+// OldPacking tells whether the value came in a ziplist or zipmap of Redis before
+// 7.0, whose elements may be longer than those that a listpack would be given.
+func (m *Meta) OldPacking() bool {
+	switch m.Code {
+	case rdbHashZipmap, rdbListZiplist, rdbZSetZiplist, rdbHashZiplist:
+		return true
+	}
+	return false
+}

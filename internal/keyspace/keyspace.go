@@ -66,6 +66,11 @@ type Keyspace struct {
 	// OnNew is called after a key was added; nil while nobody wants to know.
 	OnNew func(db *DB, key []byte)
 
+	// OnFieldsExpired is called after n fields of a hash were deleted because
+	// their time had come, and with the last also the key, if gone is true. The
+	// key is valid during the call.
+	OnFieldsExpired func(db *DB, key []byte, n int, gone bool)
+
 	// OnRetire takes an arena that was emptied by exchanging it, and releases it
 	// away from the loop.
 	OnRetire func(a *dict.Arena)
@@ -76,6 +81,7 @@ type Keyspace struct {
 	freed      int64
 	moved      int64
 	compact    compactState
+	fieldCycle fieldTarget
 }
 
 // New makes an empty keyspace with n databases. seed keys its hash function.
@@ -137,6 +143,7 @@ type DB struct {
 	ID      int
 	table   dict.Table
 	expires *expire.Index
+	fields  *expire.Index // hashes with expiring fields
 	later   [][]byte
 }
 
@@ -145,6 +152,7 @@ func (db *DB) reset() {
 	db.table = dict.Table{}
 	db.table.Init(dict.EntryLayout)
 	db.expires = expire.New(db.ks.a, db.ks.now)
+	db.fields = expire.NewInPayload(db.ks.a, db.ks.now)
 }
 
 // Len is the number of keys, expired ones that are not deleted yet included.
@@ -333,9 +341,11 @@ func (ks *Keyspace) FreeDetached(r dict.Ref) {
 const lazyFrom = 64
 
 func (db *DB) forgetExpire(r dict.Ref) {
-	if rec := db.ks.a.Entry(r); rec.HasExpire() {
+	rec := db.ks.a.Entry(r)
+	if rec.HasExpire() {
 		db.expires.Remove(r)
 	}
+	db.forgetFields(rec, r)
 }
 
 // SetString stores a string under a key, whatever it held before. when is
@@ -412,11 +422,8 @@ func (db *DB) insert(h uint64, r dict.Ref) {
 
 // moved notes that the record in a slot has a new address.
 func (db *DB) moved(s dict.Slot, r dict.Ref) {
-	a := db.ks.a
-	db.table.SetRef(a, s, r)
-	if rec := a.Entry(r); rec.HasExpire() {
-		db.expires.Moved(rec.ExpireIndex(), r)
-	}
+	db.table.SetRef(db.ks.a, s, r)
+	db.relocated(r)
 }
 
 // growSpare is how much more than asked for a growing string gets, so that
@@ -490,10 +497,10 @@ func (db *DB) SetExpire(e Entry, when int64) {
 		panic(fmt.Sprintf("keyspace: record %d of key %q is not in the table of database %d", r, e.Key(), db.ID))
 	}
 	n := a.WithExpire(dict.EntryLayout, r, when)
-	if n != r {
-		db.table.SetRef(a, s, n)
-	}
 	db.expires.Add(n)
+	if n != r {
+		db.moved(s, n)
+	}
 }
 
 // Create makes a collection: an entry of the given type and encoding for a key
@@ -516,6 +523,7 @@ func (db *DB) Create(key []byte, typ, enc byte, payload []byte, fixed int) Entry
 // its key, which must not exist.
 func (db *DB) Adopt(r dict.Ref) Entry {
 	db.insert(db.hash(db.ks.a.Entry(r).Key()), r)
+	db.trackFields(r)
 	return db.entry(r)
 }
 
@@ -536,6 +544,7 @@ func (db *DB) Update(e Entry, v object.Value, empty bool) Entry {
 		db.Delete(a.Entry(v.Ref).Key())
 		return Entry{}
 	}
+	db.trackFields(v.Ref)
 	return db.entry(v.Ref)
 }
 
@@ -568,6 +577,7 @@ func (db *DB) MoveEntry(e Entry, dst *DB, to []byte) {
 		a.Free(e.ref)
 	}
 	dst.insert(dst.hash(to), r)
+	dst.trackFields(r)
 }
 
 // CopyEntry copies a value, with its expiry, to a key of a database that does
@@ -576,6 +586,7 @@ func (db *DB) CopyEntry(e Entry, dst *DB, to []byte) {
 	a := db.ks.a
 	r := e.Value().Copy(to)
 	dst.insert(dst.hash(to), r)
+	dst.trackFields(r)
 	a.Entry(r).SetLRU(db.ks.freshLRU())
 }
 
@@ -584,6 +595,7 @@ func (ks *Keyspace) Swap(i, j int) {
 	a, b := ks.dbs[i], ks.dbs[j]
 	a.table, b.table = b.table, a.table
 	a.expires, b.expires = b.expires, a.expires
+	a.fields, b.fields = b.fields, a.fields
 }
 
 // Scan calls fn for the keys of one step of a SCAN and returns the next cursor,

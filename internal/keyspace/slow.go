@@ -16,6 +16,7 @@ import (
 type lazyTable struct {
 	table dict.Table
 	index *expire.Index
+	field *expire.Index
 }
 
 // FlushDB empties a database and returns how many keys it had. The memory comes
@@ -29,7 +30,7 @@ func (ks *Keyspace) FlushDB(db *DB) int {
 		ks.renew()
 		return n
 	}
-	ks.pending = append(ks.pending, lazyTable{db.table, db.expires})
+	ks.pending = append(ks.pending, lazyTable{db.table, db.expires, db.fields})
 	db.reset()
 	return n
 }
@@ -66,7 +67,7 @@ func (ks *Keyspace) renew() {
 		if db.Len() == 0 {
 			continue
 		}
-		ks.pending = append(ks.pending, lazyTable{db.table, db.expires})
+		ks.pending = append(ks.pending, lazyTable{db.table, db.expires, db.fields})
 		db.reset()
 	}
 	ks.freeSlice(lazyBuckets)
@@ -91,6 +92,7 @@ func (ks *Keyspace) freeSlice(buckets int) bool {
 	}
 	p := &ks.pending[0]
 	p.index.Clear()
+	p.field.Clear()
 	if !p.table.ClearStep(ks.a, buckets, func(r dict.Ref) {
 		if v := (object.Value{A: ks.a, Ref: r}); v.IsPlain() {
 			ks.a.Free(r)
@@ -170,9 +172,7 @@ func (ks *Keyspace) compactSlice(nanos func() int64, end int64) {
 		for {
 			c.cursor = db.table.CompactStep(ks.a, c.cursor, 64, func(r dict.Ref) dict.Ref {
 				n := ks.a.MoveRecord(dict.EntryLayout, r)
-				if rec := ks.a.Entry(n); rec.HasExpire() {
-					db.expires.Moved(rec.ExpireIndex(), n)
-				}
+				db.relocated(n)
 				ks.moved++
 				return n
 			})
@@ -230,7 +230,7 @@ func (ks *Keyspace) UsedMemory() int64 { return ks.a.Used() }
 func (db *DB) TableMemory() int64 { return int64(db.table.Bytes()) }
 
 // ExpiresMemory is the bytes of the index of expiries.
-func (db *DB) ExpiresMemory() int64 { return int64(db.expires.Bytes()) }
+func (db *DB) ExpiresMemory() int64 { return int64(db.expires.Bytes() + db.fields.Bytes()) }
 
 // MemoryUsage is what a key costs: its block, its slot in the table and its
 // place in the index of expiries, bytes.

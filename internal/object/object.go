@@ -58,9 +58,10 @@ const (
 	EncQuicklist
 	EncStream
 	EncListpackEx
+	EncHashtableEx // a hash in a table, some of whose fields expire
 )
 
-var encodingNames = [...]string{"raw", "int", "hashtable", "listpack", "intset", "skiplist", "embstr", "quicklist", "stream", "listpackex"}
+var encodingNames = [...]string{"raw", "int", "hashtable", "listpack", "intset", "skiplist", "embstr", "quicklist", "stream", "listpackex", "hashtable"}
 
 // EncodingName is what OBJECT ENCODING answers for a value of type t in
 // encoding enc. A small set of strings is held as a listpack here, which Redis
