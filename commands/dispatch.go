@@ -122,7 +122,9 @@ func (s *Server) executeQuietly(c *Client, start int) {
 	if c.flags&(flagReplyOff|flagReplySkip) != 0 {
 		c.out = c.out[:start]
 	}
-	c.flags &^= flagReplySkip
+	if c.blocked == nil {
+		c.flags &^= flagReplySkip
+	}
 }
 
 func (s *Server) execute(c *Client) {

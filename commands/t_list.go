@@ -317,7 +317,7 @@ func (c *Client) parseLposOptions() (o lposOptions, ok bool) {
 		more := j+1 < len(c.args)
 		switch {
 		case equalFold(opt, "rank") && more:
-			if o.rank, ok = c.rangeArg(j+1, -math.MaxInt64, math.MaxInt64, ""); !ok {
+			if o.rank, ok = c.longArg(j+1, ""); !ok {
 				return o, false
 			}
 			if o.rank == 0 {
@@ -393,7 +393,7 @@ func (c *Client) lposGeneric(v object.Value, o lposOptions) (found int) {
 }
 
 func lremCommand(c *Client) {
-	n, ok := c.rangeArg(2, -math.MaxInt64, math.MaxInt64, "")
+	n, ok := c.longArg(2, "")
 	if !ok {
 		return
 	}
