@@ -200,6 +200,7 @@ type Server struct {
 	cron         cronState
 	activeExpire bool
 	scratch      []byte
+	hll          *hllWork // made at its first use
 	// dumper encodes for DUMP; made at its first use.
 	dumper            *rdb.Encoder
 	dumperCompresses  bool
