@@ -206,6 +206,7 @@ type Server struct {
 	scratch      []byte
 	// lists has the settings and the storage of commands on lists.
 	lists quicklist.Env
+	hll   *hllWork // made at its first use
 	// dumper encodes for DUMP; made at its first use.
 	dumper            *rdb.Encoder
 	dumperCompresses  bool
