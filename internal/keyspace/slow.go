@@ -123,7 +123,9 @@ type compactState struct {
 	running bool
 	marked  bool
 	db      int
+	records bool // of this database all have been moved that had to be
 	cursor  uint64
+	values  valueWalk
 }
 
 // Maintain does a slice of the slow work: at most budget nanoseconds by the
@@ -169,21 +171,27 @@ func (ks *Keyspace) compactSlice(nanos func() int64, end int64) {
 	}
 	for c.db < len(ks.dbs) {
 		db := ks.dbs[c.db]
-		for {
+		if c.cursor == 0 {
+			db.expires.Compact()
+			db.fields.Compact()
+		}
+		for !c.records {
 			c.cursor = db.table.CompactStep(ks.a, c.cursor, 64, func(r dict.Ref) dict.Ref {
 				n := ks.a.MoveRecord(dict.EntryLayout, r)
 				db.relocated(n)
 				ks.moved++
 				return n
 			})
-			if c.cursor == 0 {
-				break
-			}
+			c.records = c.cursor == 0
 			if nanos() > end {
 				return
 			}
 		}
+		if !ks.compactValues(db, nanos, end) {
+			return
+		}
 		c.db++
+		c.records = false
 	}
 	ks.a.CompactEnd()
 	c.running = false
