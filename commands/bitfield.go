@@ -43,6 +43,7 @@ func (c *Client) bitfieldType(arg []byte) (signed bool, width int, ok bool) {
 // parseBitfield reads the sub-commands; it answers the error itself.
 func (c *Client) parseBitfield(readOnly bool) (ops []bitfieldOp, ok bool) {
 	mode := overflowWrap
+	writes := false
 	for j := 2; j < len(c.args); j++ {
 		left := len(c.args) - j - 1
 		var op bitfieldOp
@@ -79,10 +80,7 @@ func (c *Client) parseBitfield(readOnly bool) (ops []bitfieldOp, ok bool) {
 		}
 		j += 2
 		if op.op != 'g' {
-			if readOnly {
-				c.addReplyError("BITFIELD_RO only supports the GET subcommand")
-				return nil, false
-			}
+			writes = true
 			j++
 			if op.value, ok = c.longArg(j, ""); !ok {
 				return nil, false
@@ -90,6 +88,10 @@ func (c *Client) parseBitfield(readOnly bool) (ops []bitfieldOp, ok bool) {
 		}
 		op.mode = mode
 		ops = append(ops, op)
+	}
+	if writes && readOnly {
+		c.addReplyError("BITFIELD_RO only supports the GET subcommand")
+		return nil, false
 	}
 	return ops, true
 }

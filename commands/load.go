@@ -7,6 +7,7 @@ import (
 	"github.com/raniellyferreira/redis-inmemory-replica/dict"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/quicklist"
 	"github.com/raniellyferreira/redis-inmemory-replica/rdb"
 )
 
@@ -33,7 +34,9 @@ type Loader struct {
 	// to yet.
 	value object.Value
 	typ   rdb.Type
-	buf   []byte   // scratch
+	buf   []byte // scratch
+	lists quicklist.Env
+	set   setBuilder
 	meta  rdb.Meta // of that collection; Key is a copy
 
 	// single is set for RESTORE: the value is kept in value, not put in a table.
