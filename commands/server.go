@@ -203,6 +203,7 @@ type Server struct {
 	lastSave     int64 // unix seconds
 	cron         cronState
 	activeExpire bool
+	ahead        [aheadCommands][]byte // storage of lookAhead
 	scratch      []byte
 	// lists has the settings and the storage of commands on lists.
 	lists quicklist.Env
