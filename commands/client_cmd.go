@@ -40,7 +40,7 @@ func clientSetinfoCommand(c *Client) {
 	case equalFold(c.args[2], "lib-ver"):
 		c.libVer = c.arg(3)
 	default:
-		c.addReplyError("Unrecognized option '" + c.arg(2) + "'")
+		c.addReplyError("Unrecognized option '" + cText(c.args[2]) + "'")
 		return
 	}
 	c.addReplyOK()
@@ -85,7 +85,7 @@ func clientListCommand(c *Client) {
 		case len(c.args) == 4 && equalFold(c.args[2], "type"):
 			var ok bool
 			if typeName, ok = clientTypeByName(c.args[3]); !ok {
-				c.addReplyError("Unknown client type '" + c.arg(3) + "'")
+				c.addReplyError("Unknown client type '" + cText(c.args[3]) + "'")
 				return
 			}
 		case len(c.args) > 3 && equalFold(c.args[2], "id"):
@@ -264,7 +264,7 @@ func clientKillCommand(c *Client) {
 			case equalFold(opt, "type"):
 				var ok bool
 				if f.typeName, ok = clientTypeByName(val); !ok {
-					c.addReplyError("Unknown client type '" + string(val) + "'")
+					c.addReplyError("Unknown client type '" + cText(val) + "'")
 					return
 				}
 			case equalFold(opt, "addr"):
@@ -273,7 +273,7 @@ func clientKillCommand(c *Client) {
 				f.laddr = string(val)
 			case equalFold(opt, "user"):
 				if string(val) != c.srv.defaultUser.Name {
-					c.addReplyError("No such user '" + string(val) + "'")
+					c.addReplyError("No such user '" + cText(val) + "'")
 					return
 				}
 				f.user = string(val)
@@ -432,17 +432,14 @@ func (s *Server) pausedNow(c *Client, flags Flags) bool {
 func (c *Client) timeoutArg(i int, seconds bool) (int64, bool) {
 	var ms int64
 	if seconds {
-		f, ok := numeric.ParseFloat(c.args[i])
+		f, ok := numeric.ParseLongDouble(c.args[i])
 		if !ok {
 			c.addReplyError("timeout is not a float or out of range")
 			return 0, false
 		}
-		f *= 1000
-		if f > math.MaxInt64 {
-			c.addReplyError("timeout is out of range")
-			return 0, false
+		if ms, ok = f.CeilMillis(); !ok {
+			ms = -1 // what overflows is negative, as in Redis
 		}
-		ms = int64(math.Ceil(f))
 	} else {
 		n, ok := c.longArg(i, "timeout is not an integer or out of range")
 		if !ok {
@@ -455,17 +452,18 @@ func (c *Client) timeoutArg(i int, seconds bool) (int64, bool) {
 		return 0, false
 	}
 	if ms > 0 {
-		if ms > math.MaxInt64-c.now() {
-			c.addReplyError("timeout is out of range")
-			return 0, false
-		}
-		ms += c.now()
+		// Beyond the end of time is never.
+		ms = c.now() + min(ms, math.MaxInt64-c.now())
 	}
 	return ms, true
 }
 
 func clientUnblockCommand(c *Client) {
 	withError := false
+	if len(c.args) > 4 {
+		c.addReplySubcommandSyntaxError()
+		return
+	}
 	if len(c.args) == 4 {
 		switch {
 		case equalFold(c.args[3], "timeout"):

@@ -129,7 +129,7 @@ func helloCommand(c *Client) {
 			}
 			j++
 		default:
-			c.addReplyError("Syntax error in HELLO option '" + string(c.args[j]) + "'")
+			c.addReplyError("Syntax error in HELLO option '" + cText(c.args[j]) + "'")
 			return
 		}
 	}

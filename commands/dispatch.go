@@ -122,7 +122,9 @@ func (s *Server) executeQuietly(c *Client, start int) {
 	if c.flags&(flagReplyOff|flagReplySkip) != 0 {
 		c.out = c.out[:start]
 	}
-	c.flags &^= flagReplySkip
+	if c.blocked == nil {
+		c.flags &^= flagReplySkip
+	}
 }
 
 func (s *Server) execute(c *Client) {
@@ -265,6 +267,9 @@ func (s *Server) lookup(c *Client, args [][]byte) *Command {
 	c.addReplyError(string(text))
 	return nil
 }
+
+// cText is an argument as C's "%s" shows it.
+func cText(b []byte) string { return string(cString(b, len(b))) }
 
 // cString cuts an argument as C's "%.*s" shows it: at a NUL, or after max bytes.
 func cString(b []byte, max int) []byte {

@@ -19,6 +19,8 @@ func emitValue(s rdb.Sink, m *rdb.Meta, v object.Value) error {
 		return emitZset(s, m, v)
 	case object.TypeHash:
 		return emitHash(s, m, v)
+	case object.TypeList:
+		return emitList(s, m, v)
 	case object.TypeSet:
 		return emitSet(s, m, v)
 	default:

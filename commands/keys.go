@@ -375,6 +375,7 @@ func swapdbCommand(c *Client) {
 	if a != b {
 		c.srv.touchWatchedDBs(int(a), int(b))
 		c.srv.KS.Swap(int(a), int(b))
+		c.srv.databasesReady(int(a), int(b))
 	}
 	c.srv.dirty++
 	c.addReplyOK()
@@ -432,7 +433,7 @@ func (c *Client) expireGeneric(base int64, seconds bool) {
 		case equalFold(o, "lt"):
 			opts |= lt
 		default:
-			c.addReplyError("Unsupported option " + string(o))
+			c.addReplyError("Unsupported option " + cText(o))
 			return
 		}
 	}

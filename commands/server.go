@@ -9,6 +9,7 @@ import (
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/quicklist"
 	"github.com/raniellyferreira/redis-inmemory-replica/rdb"
 	"github.com/raniellyferreira/redis-inmemory-replica/resp"
 )
@@ -56,13 +57,12 @@ type Host interface {
 	RandomBytes(n int) []byte
 	// After runs fn on the loop once d nanoseconds have passed.
 	After(d int64, fn func())
-	// Resume goes on with the input that a client's connection held back; Answer
-	// lets a client that is not being served write replies first.
+	// Resume goes on with the input that a client's connection held back.
 	Resume(c *Client)
+	// Answer lets a client that is not being served write replies, in fn, which
+	// does not run if the connection is closed. The client goes on with its input
+	// in a later turn.
 	Answer(c *Client, fn func())
-	// Attempt lets a client that is not being served write a reply; if fn returns
-	// true the client goes on with its input.
-	Attempt(c *Client, fn func() bool)
 	// DropLink ends the present connection to the master.
 	DropLink()
 	// ResetLoopStats forgets the longest turn.
@@ -170,6 +170,7 @@ type Server struct {
 	monoNow  int64 // ns, monotonic, read once a command
 	dirty    int64 // changes since the last save
 	current  *Client
+	master   *Client // applies the master's stream; the latest made
 	clients  clientList
 	byID     map[uint64]*Client
 	cmdStats []cmdStat
@@ -184,10 +185,13 @@ type Server struct {
 	watchedKeys map[watchID][]*watchedKey
 	// blockedOn are the clients that wait for a key, in order; readyKeys the keys
 	// that changed and have not been served.
-	blockedOn      map[watchID][]*Client
+	blockedOn      map[watchID]*keyQueue
 	blockedCount   int
 	readyKeys      []watchID
+	readySpare     []watchID // storage for the next round of readyKeys
 	servingBlocked bool
+	timeouts       timeoutHeap
+	timerAt        int64 // unix ms for which a timer runs, 0 none
 	lim            object.Limits
 	// hashBuf, refs and sets are storage of commands on collections, between whose
 	// calls they keep nothing.
@@ -200,6 +204,9 @@ type Server struct {
 	cron         cronState
 	activeExpire bool
 	scratch      []byte
+	// lists has the settings and the storage of commands on lists.
+	lists quicklist.Env
+	hll   *hllWork // made at its first use
 	// dumper encodes for DUMP; made at its first use.
 	dumper            *rdb.Encoder
 	dumperCompresses  bool
@@ -232,13 +239,14 @@ func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, erro
 		byID:         make(map[uint64]*Client),
 		errorStats:   make(map[string]*int64),
 		watchedKeys:  make(map[watchID][]*watchedKey),
-		blockedOn:    make(map[watchID][]*Client),
+		blockedOn:    make(map[watchID]*keyQueue),
 		pubsub:       newPubsub(),
 		tracking:     newTracking(),
 		notifyFlags:  conf.Values.NotifyKeyspaceEvents,
 		lim:          LimitsOf(conf.Values),
 		activeExpire: true,
 	}
+	object.SetListSettings(&s.lists, &s.lim)
 	renames := make([]Rename, 0, len(conf.Values.RenamedCommands))
 	for _, r := range conf.Values.RenamedCommands {
 		renames = append(renames, Rename{From: r.From, To: r.To})
@@ -264,6 +272,10 @@ func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, erro
 // hookKeyspace lets a keyspace report its changes to this server.
 func (s *Server) hookKeyspace(ks *keyspace.Keyspace) {
 	ks.OnExpired = s.keyExpired
+	ks.OnNew = nil
+	if s.notifyFlags&config.NotifyNew != 0 {
+		ks.OnNew = func(db *keyspace.DB, key []byte) { s.notifyEvent(config.NotifyNew, "new", key, db.ID) }
+	}
 	ks.OnFieldsExpired = s.fieldsExpired
 	ks.OnRetire = func(a *dict.Arena) { s.Host.ReleaseLater(a.Release) }
 	ks.SetLFU(s.lfuPolicy(), s.V.LFULogFactor, s.V.LFUDecayTime)
@@ -311,6 +323,7 @@ func (s *Server) NewMasterClient(db int) *Client {
 	if !c.selectDB(db) {
 		c.selectDB(0)
 	}
+	s.master = c
 	return c
 }
 
@@ -320,10 +333,11 @@ func (s *Server) ConfigChanged() {
 		c.applyReaderLimits()
 	}
 	s.notifyFlags = s.V.NotifyKeyspaceEvents
-	s.KS.SetLFU(s.lfuPolicy(), s.V.LFULogFactor, s.V.LFUDecayTime)
+	s.hookKeyspace(s.KS)
 	s.cron.cycle.Profile = expireProfile(s.V)
 	s.cron.fields.Profile = s.cron.cycle.Profile
 	s.lim = LimitsOf(s.V)
+	object.SetListSettings(&s.lists, &s.lim)
 }
 
 // Admit decides whether a new connection may talk to the server. A non-empty
@@ -379,11 +393,12 @@ func (s *Server) SwapKeyspace(ks *keyspace.Keyspace) {
 	for c := s.clients.head; c != nil; c = c.next {
 		c.db = ks.DB(c.db.ID)
 	}
-	if s.current != nil && s.current.flags&flagInternal != 0 {
-		s.current.db = ks.DB(s.current.db.ID)
+	if s.master != nil {
+		s.master.db = ks.DB(s.master.db.ID)
 	}
 	ks.InheritStats(old)
-	old.OnExpired, old.OnFieldsExpired, old.OnRetire = nil, nil, nil
+	s.databasesReady(-1, -1)
+	old.OnExpired, old.OnFieldsExpired, old.OnNew, old.OnRetire = nil, nil, nil, nil
 	s.Host.ReleaseLater(old.Release)
 }
 

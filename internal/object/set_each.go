@@ -111,7 +111,7 @@ func SetPop(v *Value, rnd func() uint64, buf *listpack.IntBuf, fn func(member []
 		r := t.Random(a, rnd)
 		key := a.Elem(r).Key()
 		fn(key)
-		s, ok := t.SlotOf(a, dict.Hash(a.Seed(), key), r)
+		s, ok := t.LookupRef(a, dict.Hash(a.Seed(), key), r)
 		if !ok {
 			panic("object: the member " + string(key) + " that was drawn is not in its set")
 		}
