@@ -9,6 +9,7 @@ import (
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/stream"
 	"github.com/raniellyferreira/redis-inmemory-replica/rdb"
 	"github.com/raniellyferreira/redis-inmemory-replica/resp"
 )
@@ -193,6 +194,8 @@ type Server struct {
 	lastSave       int64 // unix seconds
 	cron           cronState
 	activeExpire   bool
+	streamIDs      []stream.ID // arguments of the stream command in execution
+	readFroms      []readFrom
 	scratch        []byte
 	// dumper encodes for DUMP; made at its first use.
 	dumper            *rdb.Encoder

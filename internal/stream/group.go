@@ -244,3 +244,16 @@ func (c *Consumer) SeekPending(a *dict.Arena, id ID) Cursor { return c.pending.S
 
 // NACK is what is known of the pending entry at a cursor of a group.
 func (c *Cursor) NACK() *NACK { return (*NACK)(c.val(nackSize)) }
+
+// Deliver makes an entry pending for a consumer, delivered once, now (unix ms).
+// An entry that is pending already, because the group was set back, changes its
+// consumer.
+func (g *Group) Deliver(a *dict.Arena, c *Consumer, id ID, now int64) {
+	if g.Add(a, c, id, now, 1) {
+		return
+	}
+	n := g.Find(a, id)
+	g.Claim(a, n, id, c)
+	n.SetTime(now)
+	n.SetCount(1)
+}
