@@ -524,9 +524,6 @@ func xsetidCommand(c *Client) {
 	}
 	s := v.Stream()
 	switch {
-	case id.Less(s.MaxDeletedID):
-		c.addReplyError("The ID specified in XSETID is smaller than current max_deleted_entry_id")
-		return
 	case s.Length > 0 && id.Less(s.LastLive(v.A)):
 		c.addReplyError("The ID specified in XSETID is smaller than the target stream top item")
 		return

@@ -18,6 +18,8 @@ type claimOptions struct {
 	force   bool
 	justID  bool
 	lastID  stream.ID
+
+	consumer *stream.Consumer // made when there is something for it
 }
 
 // parseClaim reads the arguments behind the consumer; it answers errors itself.
@@ -90,19 +92,19 @@ func xclaimCommand(c *Client) {
 		g.LastID = o.lastID
 		c.srv.dirty++
 	}
-	con := c.groupConsumer(v, c.args[1], g, c.args[3])
 	mark, n := c.deferredLen(), 0
 	for _, id := range o.ids {
-		if c.claim(v, g, con, id, &o) {
+		if c.claim(v, g, id, &o) {
 			n++
 		}
 	}
 	c.setDeferredArrayLen(mark, n)
 }
 
-// claim gives one entry to the consumer and answers it; false when it stays
-// where it is. An entry that was deleted from the stream is pending no longer.
-func (c *Client) claim(v object.Value, g *stream.Group, con *stream.Consumer, id stream.ID, o *claimOptions) bool {
+// claim gives one entry to the consumer args[3] and answers it; false when it
+// stays where it is. An entry that was deleted from the stream is pending no
+// longer.
+func (c *Client) claim(v object.Value, g *stream.Group, id stream.ID, o *claimOptions) bool {
 	it := v.Stream().Range(v.A, id, id, false)
 	if !it.Next() {
 		if g.Ack(v.A, id) {
@@ -111,16 +113,17 @@ func (c *Client) claim(v object.Value, g *stream.Group, con *stream.Consumer, id
 		return false
 	}
 	nack := g.Find(v.A, id)
-	switch {
-	case nack == nil && !o.force:
+	if nack == nil && !o.force || nack != nil && o.minIdle > 0 && c.now()-nack.Time() < o.minIdle {
 		return false
-	case nack == nil:
-		g.Add(v.A, con, id, o.time, 1)
+	}
+	if o.consumer == nil {
+		o.consumer = c.groupConsumer(v, c.args[1], g, c.args[3])
+	}
+	if nack == nil {
+		g.Add(v.A, o.consumer, id, o.time, 1)
 		nack = g.Find(v.A, id)
-	case o.minIdle > 0 && c.now()-nack.Time() < o.minIdle:
-		return false
-	default:
-		g.Claim(v.A, nack, id, con)
+	} else {
+		g.Claim(v.A, nack, id, o.consumer)
 	}
 	nack.SetTime(o.time)
 	switch {
@@ -129,7 +132,7 @@ func (c *Client) claim(v object.Value, g *stream.Group, con *stream.Consumer, id
 	case !o.justID:
 		nack.SetCount(nack.Count() + 1)
 	}
-	con.ActiveTime = c.now()
+	o.consumer.ActiveTime = c.now()
 	if o.justID {
 		c.addReplyStreamID(id)
 	} else {
@@ -173,7 +176,6 @@ func xautoclaimCommand(c *Client) {
 	if g == nil {
 		return
 	}
-	con := c.groupConsumer(v, c.args[1], g, c.args[3])
 	c.addReplyArrayLen(3)
 	head := len(c.out)
 	mark, n := c.deferredLen(), 0
@@ -181,14 +183,18 @@ func xautoclaimCommand(c *Client) {
 	id, more := firstPending(v, g, start)
 	for attempts := count * autoclaimAttempts; attempts > 0 && count > 0 && more; attempts-- {
 		switch {
-		case c.claim(v, g, con, id, &o):
+		case c.claim(v, g, id, &o):
 			n++
 			count--
 		case g.Find(v.A, id) == nil:
 			gone = append(gone, id)
 			count--
 		}
-		next, _ := id.Next()
+		next, ok := id.Next()
+		if !ok {
+			more = false
+			break
+		}
 		id, more = firstPending(v, g, next)
 	}
 	c.srv.streamIDs = gone

@@ -55,11 +55,7 @@ func (c *Client) parseRead(inGroup bool) (r streamRead, ok bool) {
 		case more > 0 && equalFold(opt, "streams"):
 			r.first, r.n = i+1, more/2
 			if more%2 != 0 {
-				symbol := "$"
-				if inGroup {
-					symbol = ">"
-				}
-				c.addReplyError("Unbalanced '" + c.cmdName() + "' list of streams: for each stream key an ID or '" + symbol + "' must be specified.")
+				c.addReplyError("Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.")
 				return r, false
 			}
 			i = len(c.args)

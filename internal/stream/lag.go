@@ -4,9 +4,10 @@ package stream
 // no entry was deleted ahead of the group; where that is not known, the position
 // can still be told at the ends of the stream.
 
-// tombstonesFrom tells whether an entry at or after start may have been deleted.
+// tombstonesFrom tells whether an entry that was deleted may lie at or after
+// start, and among those that are there.
 func (s *Stream) tombstonesFrom(start ID) bool {
-	return s.Length > 0 && !s.MaxDeletedID.IsZero() && !s.MaxDeletedID.Less(start)
+	return s.Length > 0 && !s.MaxDeletedID.IsZero() && !s.MaxDeletedID.Less(s.FirstID) && !s.MaxDeletedID.Less(start)
 }
 
 // ReadAt is how many entries a reader at id has passed, counted from the first
@@ -17,8 +18,6 @@ func (s *Stream) ReadAt(id ID) int64 {
 		return 0
 	case s.Length == 0 && !s.LastID.Less(id):
 		return int64(s.Added)
-	case !id.IsZero() && id.Less(s.MaxDeletedID):
-		return UnknownRead
 	case id == s.LastID:
 		return int64(s.Added)
 	case s.LastID.Less(id):
