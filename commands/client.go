@@ -91,6 +91,7 @@ type Client struct {
 	multi       *multiState
 	watch       []*watchedKey
 	subs        *subscriptions
+	track       *trackState
 	replicaPort int
 	replicaIP   string
 	// blocked holds what a blocking command waits for; nil when it does not.

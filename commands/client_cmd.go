@@ -40,7 +40,7 @@ func clientSetinfoCommand(c *Client) {
 	case equalFold(c.args[2], "lib-ver"):
 		c.libVer = c.arg(3)
 	default:
-		c.addReplyError("Unrecognized option '" + c.arg(2) + "'")
+		c.addReplyError("Unrecognized option '" + cText(c.args[2]) + "'")
 		return
 	}
 	c.addReplyOK()
@@ -85,7 +85,7 @@ func clientListCommand(c *Client) {
 		case len(c.args) == 4 && equalFold(c.args[2], "type"):
 			var ok bool
 			if typeName, ok = clientTypeByName(c.args[3]); !ok {
-				c.addReplyError("Unknown client type '" + c.arg(3) + "'")
+				c.addReplyError("Unknown client type '" + cText(c.args[3]) + "'")
 				return
 			}
 		case len(c.args) > 3 && equalFold(c.args[2], "id"):
@@ -149,6 +149,15 @@ func (s *Server) describeClient(c *Client) string {
 	if c.conn != nil && c.conn.IsUnix() {
 		flags += "U"
 	}
+	if c.track != nil {
+		flags += "t"
+		if c.track.broken {
+			flags += "R"
+		}
+		if c.track.bcast {
+			flags += "B"
+		}
+	}
 	if c.flags&flagReadOnly != 0 {
 		flags += "r"
 	}
@@ -194,9 +203,9 @@ func (s *Server) describeClient(c *Client) string {
 	if c.user != nil {
 		user = c.user.Name
 	}
-	return fmt.Sprintf("id=%d addr=%s laddr=%s fd=%d name=%s age=%d idle=%d flags=%s db=%d sub=%d psub=%d ssub=%d multi=%d qbuf=%d qbuf-free=0 argv-mem=0 multi-mem=%d rbs=0 rbp=0 obl=%d oll=%d omem=%d tot-mem=%d events=%s cmd=%s user=%s redir=-1 resp=%d",
+	return fmt.Sprintf("id=%d addr=%s laddr=%s fd=%d name=%s age=%d idle=%d flags=%s db=%d sub=%d psub=%d ssub=%d multi=%d qbuf=%d qbuf-free=0 argv-mem=0 multi-mem=%d rbs=0 rbp=0 obl=%d oll=%d omem=%d tot-mem=%d events=%s cmd=%s user=%s redir=%d resp=%d",
 		c.id, addr, laddr, fd, c.name, (s.now-c.createdAt)/1000, (s.now-c.lastUsed)/1000, flags, c.db.ID,
-		sub, psub, ssub, multi, qbuf, multiMem, len(c.out), oll, omem, clientFixedSize+qbuf+omem+cap(c.out), events, cmd, user, c.proto)
+		sub, psub, ssub, multi, qbuf, multiMem, len(c.out), oll, omem, clientFixedSize+qbuf+omem+cap(c.out), events, cmd, user, c.trackingRedirect(), c.proto)
 }
 
 // clientFixedSize is what a connected client costs before it sends anything,
@@ -255,7 +264,7 @@ func clientKillCommand(c *Client) {
 			case equalFold(opt, "type"):
 				var ok bool
 				if f.typeName, ok = clientTypeByName(val); !ok {
-					c.addReplyError("Unknown client type '" + string(val) + "'")
+					c.addReplyError("Unknown client type '" + cText(val) + "'")
 					return
 				}
 			case equalFold(opt, "addr"):
@@ -264,7 +273,7 @@ func clientKillCommand(c *Client) {
 				f.laddr = string(val)
 			case equalFold(opt, "user"):
 				if string(val) != c.srv.defaultUser.Name {
-					c.addReplyError("No such user '" + string(val) + "'")
+					c.addReplyError("No such user '" + cText(val) + "'")
 					return
 				}
 				f.user = string(val)
@@ -423,17 +432,14 @@ func (s *Server) pausedNow(c *Client, flags Flags) bool {
 func (c *Client) timeoutArg(i int, seconds bool) (int64, bool) {
 	var ms int64
 	if seconds {
-		f, ok := numeric.ParseFloat(c.args[i])
+		f, ok := numeric.ParseLongDouble(c.args[i])
 		if !ok {
 			c.addReplyError("timeout is not a float or out of range")
 			return 0, false
 		}
-		f *= 1000
-		if f > math.MaxInt64 {
-			c.addReplyError("timeout is out of range")
-			return 0, false
+		if ms, ok = f.CeilMillis(); !ok {
+			ms = -1 // what overflows is negative, as in Redis
 		}
-		ms = int64(math.Ceil(f))
 	} else {
 		n, ok := c.longArg(i, "timeout is not an integer or out of range")
 		if !ok {
@@ -446,11 +452,8 @@ func (c *Client) timeoutArg(i int, seconds bool) (int64, bool) {
 		return 0, false
 	}
 	if ms > 0 {
-		if ms > math.MaxInt64-c.now() {
-			c.addReplyError("timeout is out of range")
-			return 0, false
-		}
-		ms += c.now()
+		// Beyond the end of time is never.
+		ms = c.now() + min(ms, math.MaxInt64-c.now())
 	}
 	return ms, true
 }
@@ -486,8 +489,6 @@ func clientUnblockCommand(c *Client) {
 	})
 	c.addReplyLongLong(1)
 }
-
-func clientGetredirCommand(c *Client) { c.addReplyLongLong(-1) }
 
 func clientHelpCommand(c *Client) {
 	c.addReplyHelp([]string{

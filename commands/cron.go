@@ -10,6 +10,8 @@ import (
 type cronState struct {
 	loops int64
 	cycle *expire.Cycle
+	// fields is the cycle over the expiring fields of hashes.
+	fields *expire.Cycle
 }
 
 // Cron is the periodic work of the loop: it runs hz times a second and each
@@ -27,11 +29,16 @@ func (s *Server) Cron() int64 {
 	}
 	if s.activeExpire && !s.Loading {
 		s.activeExpireCycle(1e9 / hz)
+		if len(s.readyKeys) != 0 {
+			s.serveBlocked() // whose stream has expired is told
+		}
 	}
 	s.KS.Begin(s.now, keyspace.ExpiryIgnored)
 	s.KS.Maintain(s.Host.Nanos, 1e6)
 	if s.cron.loops%hz == 0 {
 		s.clientsCron()
+		s.trackingCron()
+		s.flushBroadcast()
 	}
 	if m := s.KS.UsedMemory(); m > s.peakMemory {
 		s.peakMemory = m
@@ -82,7 +89,10 @@ func (s *Server) activeExpireCycle(period int64) {
 	s.KS.Begin(s.now, keyspace.ExpiryDeletes)
 	begin := s.Host.Nanos()
 	r := s.KS.ActiveExpire(s.cron.cycle, s.now-grace, period*percent/100)
-	if r.TimedOut {
+	// The fields of hashes come after the keys: those that a key took along need
+	// no visit. They have half the time that the keys have.
+	f := s.KS.ActiveExpireFields(s.cron.fields, s.now-grace, period*percent/200)
+	if r.TimedOut || f.TimedOut {
 		s.Stats.TimeCapReached++
 	}
 	s.Stats.ExpireCycleTime += (s.Host.Nanos() - begin) / 1000

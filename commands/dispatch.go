@@ -31,9 +31,26 @@ func (s *Server) Resume(c *Client) {
 	s.run(c)
 }
 
+// run executes what the client's reader holds. A command that finds the memory
+// exhausted fails, and the next one runs: the server lives.
 func (s *Server) run(c *Client) {
 	s.now = s.Host.UnixMilli()
 	s.monoNow = s.Host.Nanos()
+	for s.runCommands(c) {
+	}
+	// The input that is left belongs to the caller: keep a copy of it.
+	c.reader.Keep()
+}
+
+// runCommands executes commands until there is none; true if it was cut short
+// by exhausted memory.
+func (s *Server) runCommands(c *Client) (again bool) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.outOfMemory(c, r)
+			again = true
+		}
+	}()
 	if c.held != nil && c.flags&flagPostponed == 0 {
 		c.args, c.held = c.held, nil
 		s.Execute(c)
@@ -43,10 +60,10 @@ func (s *Server) run(c *Client) {
 		args, ok, err := c.reader.Next()
 		if err != nil {
 			s.protocolError(c, err)
-			break
+			return false
 		}
 		if !ok {
-			return
+			return false
 		}
 		if len(args) == 0 {
 			continue
@@ -55,8 +72,21 @@ func (s *Server) run(c *Client) {
 		s.Execute(c)
 		c.args = nil
 	}
-	// The input that is left belongs to the caller: keep a copy of it.
-	c.reader.Keep()
+	return false
+}
+
+// outOfMemory answers a command that the arena had no memory for; any other
+// panic goes on.
+func (s *Server) outOfMemory(c *Client, r any) {
+	err, ok := r.(error)
+	var oom *dict.OutOfMemoryError
+	if !ok || !errors.As(err, &oom) {
+		panic(r)
+	}
+	s.Host.Logf(LogWarning, "Out of memory while executing '%s': %v", c.cmdName(), err)
+	s.current = nil
+	c.args = nil
+	c.addReplyError(errNoMemory)
 }
 
 // protocolError answers bytes that are not RESP and ends the connection.
@@ -105,6 +135,9 @@ func (s *Server) execute(c *Client) {
 	if (cmd.Arity > 0 && cmd.Arity != len(args)) || len(args) < -cmd.Arity {
 		s.refuse(c, "wrong number of arguments for '"+cmd.FullName+"' command")
 		return
+	}
+	if c.track != nil && c.track.caching && c.flags&flagMulti == 0 && c.lastCmd.FullName != "client|caching" {
+		c.track.caching = false
 	}
 	c.lastCmd = cmd
 	if !s.gates(c, cmd) {
@@ -233,6 +266,9 @@ func (s *Server) lookup(c *Client, args [][]byte) *Command {
 	return nil
 }
 
+// cText is an argument as C's "%s" shows it.
+func cText(b []byte) string { return string(cString(b, len(b))) }
+
 // cString cuts an argument as C's "%.*s" shows it: at a NUL, or after max bytes.
 func cString(b []byte, max int) []byte {
 	if len(b) > max {
@@ -282,6 +318,15 @@ func (s *Server) call(c *Client) {
 	if c.flags&flagInternal == 0 {
 		c.lastUsed = s.now
 	}
+	if s.tracking.clients != 0 {
+		if c.track != nil && cmd.Flags&CmdReadonly != 0 {
+			s.trackRead(c, cmd)
+		}
+		if prev == nil {
+			s.trackingAfterCommand(c)
+			s.flushBroadcast()
+		}
+	}
 	if len(s.readyKeys) != 0 && prev == nil && !s.servingBlocked {
 		s.serveBlocked()
 	}
@@ -300,24 +345,7 @@ func (s *Server) CallMaster(c *Client, args [][]byte) {
 
 // BeginStream sets the logical time for a stretch of the master's stream.
 func (s *Server) BeginStream() {
+	s.current = nil
 	s.now = s.Host.UnixMilli()
 	s.monoNow = s.Host.Nanos()
-}
-
-// Guard runs fn and turns an exhausted arena into an error reply: the command
-// fails, the server lives.
-func (s *Server) Guard(c *Client, fn func()) {
-	defer func() {
-		if r := recover(); r != nil {
-			var oom *dict.OutOfMemoryError
-			if err, ok := r.(error); ok && errors.As(err, &oom) {
-				s.Host.Logf(LogWarning, "Out of memory while executing '%s': %v", c.cmdName(), err)
-				c.addReplyError(errNoMemory)
-				s.current = nil
-				return
-			}
-			panic(r)
-		}
-	}()
-	fn()
 }

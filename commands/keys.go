@@ -203,15 +203,7 @@ func scanCommand(c *Client) {
 		}
 	}
 	c.setDeferredArrayLen(mark, n)
-	var tmp [64]byte
-	head := append(tmp[:0], "*2\r\n"...)
-	num := appendUint(nil, cursor)
-	head = append(head, '$')
-	head = appendUint(head, uint64(len(num)))
-	head = append(head, '\r', '\n')
-	head = append(head, num...)
-	head = append(head, '\r', '\n')
-	c.insertRaw(mark, head)
+	c.insertScanHead(mark, cursor)
 	c.db.ExpireNow()
 }
 
@@ -383,6 +375,7 @@ func swapdbCommand(c *Client) {
 	if a != b {
 		c.srv.touchWatchedDBs(int(a), int(b))
 		c.srv.KS.Swap(int(a), int(b))
+		c.srv.databasesReady(int(a), int(b))
 	}
 	c.srv.dirty++
 	c.addReplyOK()
@@ -403,8 +396,10 @@ func flushdbCommand(c *Client) {
 		return
 	}
 	c.srv.touchWatchedDB(c.db.ID)
+	c.srv.trackFlush()
 	c.srv.dirty += int64(c.srv.KS.FlushDB(c.db))
 	c.srv.dirty++
+	c.srv.databasesReady(c.db.ID, c.db.ID)
 	c.addReplyOK()
 }
 
@@ -413,8 +408,10 @@ func flushallCommand(c *Client) {
 		return
 	}
 	c.srv.touchAllWatched()
+	c.srv.trackFlush()
 	c.srv.dirty += int64(c.srv.KS.FlushAll())
 	c.srv.dirty++
+	c.srv.databasesReady(-1, -1)
 	c.addReplyOK()
 }
 
@@ -438,7 +435,7 @@ func (c *Client) expireGeneric(base int64, seconds bool) {
 		case equalFold(o, "lt"):
 			opts |= lt
 		default:
-			c.addReplyError("Unsupported option " + string(o))
+			c.addReplyError("Unsupported option " + cText(o))
 			return
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/quicklist"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/stream"
 	"github.com/raniellyferreira/redis-inmemory-replica/rdb"
 	"github.com/raniellyferreira/redis-inmemory-replica/resp"
@@ -57,13 +58,12 @@ type Host interface {
 	RandomBytes(n int) []byte
 	// After runs fn on the loop once d nanoseconds have passed.
 	After(d int64, fn func())
-	// Resume goes on with the input that a client's connection held back; Answer
-	// lets a client that is not being served write replies first.
+	// Resume goes on with the input that a client's connection held back.
 	Resume(c *Client)
+	// Answer lets a client that is not being served write replies, in fn, which
+	// does not run if the connection is closed. The client goes on with its input
+	// in a later turn.
 	Answer(c *Client, fn func())
-	// Attempt lets a client that is not being served write a reply; if fn returns
-	// true the client goes on with its input.
-	Attempt(c *Client, fn func() bool)
 	// DropLink ends the present connection to the master.
 	DropLink()
 	// ResetLoopStats forgets the longest turn.
@@ -140,6 +140,7 @@ type Stats struct {
 	KeyspaceHits    int64
 	KeyspaceMisses  int64
 	ExpiredKeys     int64
+	ExpiredFields   int64 // fields of hashes
 	ExpiredStale    float64
 	ExpireCycleTime int64 // us
 	TimeCapReached  int64
@@ -170,6 +171,7 @@ type Server struct {
 	monoNow  int64 // ns, monotonic, read once a command
 	dirty    int64 // changes since the last save
 	current  *Client
+	master   *Client // applies the master's stream; the latest made
 	clients  clientList
 	byID     map[uint64]*Client
 	cmdStats []cmdStat
@@ -184,19 +186,30 @@ type Server struct {
 	watchedKeys map[watchID][]*watchedKey
 	// blockedOn are the clients that wait for a key, in order; readyKeys the keys
 	// that changed and have not been served.
-	blockedOn      map[watchID][]*Client
+	blockedOn      map[watchID]*keyQueue
 	blockedCount   int
 	readyKeys      []watchID
+	readySpare     []watchID // storage for the next round of readyKeys
 	servingBlocked bool
+	timeouts       timeoutHeap
+	timerAt        int64 // unix ms for which a timer runs, 0 none
 	lim            object.Limits
-	paused         pauseState
-	ops            opsSampler
-	lastSave       int64 // unix seconds
-	cron           cronState
-	activeExpire   bool
-	streamIDs      []stream.ID // arguments of the stream command in execution
-	readFroms      []readFrom
-	scratch        []byte
+	// hashBuf, refs and sets are storage of commands on collections, between whose
+	// calls they keep nothing.
+	hashBuf      object.HashBuf
+	refs         []dict.Ref
+	sets         []setSource
+	paused       pauseState
+	ops          opsSampler
+	lastSave     int64 // unix seconds
+	cron         cronState
+	activeExpire bool
+	scratch      []byte
+	// lists has the settings and the storage of commands on lists.
+	lists quicklist.Env
+	// streamIDs and readFroms are storage of stream commands for their arguments.
+	streamIDs []stream.ID
+	readFroms []readFrom
 	// dumper encodes for DUMP; made at its first use.
 	dumper            *rdb.Encoder
 	dumperCompresses  bool
@@ -205,6 +218,8 @@ type Server struct {
 	rand              func() uint64
 	notifyFlags       config.EventClasses
 	pubsub            pubsub
+	tracking          tracking
+	keyRefs           []KeyRef
 	// peakMemory and startupMemory are INFO's, bytes.
 	peakMemory, startupMemory int64
 }
@@ -227,12 +242,14 @@ func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, erro
 		byID:         make(map[uint64]*Client),
 		errorStats:   make(map[string]*int64),
 		watchedKeys:  make(map[watchID][]*watchedKey),
-		blockedOn:    make(map[watchID][]*Client),
+		blockedOn:    make(map[watchID]*keyQueue),
 		pubsub:       newPubsub(),
+		tracking:     newTracking(),
 		notifyFlags:  conf.Values.NotifyKeyspaceEvents,
 		lim:          LimitsOf(conf.Values),
 		activeExpire: true,
 	}
+	object.SetListSettings(&s.lists, &s.lim)
 	renames := make([]Rename, 0, len(conf.Values.RenamedCommands))
 	for _, r := range conf.Values.RenamedCommands {
 		renames = append(renames, Rename{From: r.From, To: r.To})
@@ -250,6 +267,7 @@ func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, erro
 	s.lastSave = s.now / 1000
 	s.rand = newRand(host.RandomBytes(8))
 	s.cron.cycle = expire.NewCycle(expireProfile(s.V), host.Nanos)
+	s.cron.fields = expire.NewCycle(expireProfile(s.V), host.Nanos)
 	s.hookKeyspace(ks)
 	return s, nil
 }
@@ -257,6 +275,11 @@ func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, erro
 // hookKeyspace lets a keyspace report its changes to this server.
 func (s *Server) hookKeyspace(ks *keyspace.Keyspace) {
 	ks.OnExpired = s.keyExpired
+	ks.OnNew = nil
+	if s.notifyFlags&config.NotifyNew != 0 {
+		ks.OnNew = func(db *keyspace.DB, key []byte) { s.notifyEvent(config.NotifyNew, "new", key, db.ID) }
+	}
+	ks.OnFieldsExpired = s.fieldsExpired
 	ks.OnRetire = func(a *dict.Arena) { s.Host.ReleaseLater(a.Release) }
 	ks.SetLFU(s.lfuPolicy(), s.V.LFULogFactor, s.V.LFUDecayTime)
 }
@@ -303,6 +326,7 @@ func (s *Server) NewMasterClient(db int) *Client {
 	if !c.selectDB(db) {
 		c.selectDB(0)
 	}
+	s.master = c
 	return c
 }
 
@@ -312,9 +336,11 @@ func (s *Server) ConfigChanged() {
 		c.applyReaderLimits()
 	}
 	s.notifyFlags = s.V.NotifyKeyspaceEvents
-	s.KS.SetLFU(s.lfuPolicy(), s.V.LFULogFactor, s.V.LFUDecayTime)
+	s.hookKeyspace(s.KS)
 	s.cron.cycle.Profile = expireProfile(s.V)
+	s.cron.fields.Profile = s.cron.cycle.Profile
 	s.lim = LimitsOf(s.V)
+	object.SetListSettings(&s.lists, &s.lim)
 }
 
 // Admit decides whether a new connection may talk to the server. A non-empty
@@ -350,6 +376,7 @@ func (s *Server) RemoveClient(c *Client) {
 	c.unwatchAll()
 	c.forgetBlocked()
 	s.dropSubscriptions(c)
+	s.disableTracking(c)
 	c.multi = nil
 	s.clients.remove(c)
 	delete(s.byID, c.id)
@@ -364,15 +391,17 @@ func (s *Server) SwapKeyspace(ks *keyspace.Keyspace) {
 	old := s.KS
 	s.hookKeyspace(ks)
 	s.touchAllWatched()
+	s.trackFlush()
 	s.KS = ks
 	for c := s.clients.head; c != nil; c = c.next {
 		c.db = ks.DB(c.db.ID)
 	}
-	if s.current != nil && s.current.flags&flagInternal != 0 {
-		s.current.db = ks.DB(s.current.db.ID)
+	if s.master != nil {
+		s.master.db = ks.DB(s.master.db.ID)
 	}
 	ks.InheritStats(old)
-	old.OnExpired, old.OnRetire = nil, nil
+	s.databasesReady(-1, -1)
+	old.OnExpired, old.OnFieldsExpired, old.OnNew, old.OnRetire = nil, nil, nil, nil
 	s.Host.ReleaseLater(old.Release)
 }
 

@@ -20,16 +20,6 @@ type streamRead struct {
 	first, n        int   // the keys are args[first:first+n], their IDs follow
 }
 
-// lookupRead finds a stream for a read, which counts as a hit or miss the first
-// time only that a blocked command runs.
-func (c *Client) lookupRead(key []byte) (v object.Value, found, ok bool) {
-	if c.retrying != nil {
-		e, found := c.db.Lookup(key)
-		return c.asStream(e, found)
-	}
-	return c.lookupStream(key)
-}
-
 func xreadCommand(c *Client)      { c.xreadGeneric(false) }
 func xreadgroupCommand(c *Client) { c.xreadGeneric(true) }
 
@@ -119,7 +109,7 @@ func (c *Client) parseReadIDs(r *streamRead) ([]readFrom, bool) {
 	froms := c.srv.readFroms[:0]
 	for i := range r.n {
 		key, arg := c.args[r.first+i], c.args[r.first+r.n+i]
-		v, found, ok := c.lookupRead(key)
+		v, found, ok := c.lookupStream(key)
 		if !ok {
 			return nil, false
 		}
@@ -158,7 +148,11 @@ func (c *Client) parseReadIDs(r *streamRead) ([]readFrom, bool) {
 
 func (c *Client) xreadGeneric(inGroup bool) {
 	r, ok := c.parseRead(inGroup)
-	if !ok || c.retrying != nil && c.endsBlockedRead(&r) {
+	if !ok {
+		return
+	}
+	if key := c.readyKey(); key != nil {
+		c.xreadAgain(&r, key)
 		return
 	}
 	froms, ok := c.parseReadIDs(&r)
@@ -169,16 +163,11 @@ func (c *Client) xreadGeneric(inGroup bool) {
 	for i, f := range froms {
 		if c.readStream(&r, c.args[r.first+i], f) {
 			n++
-			if c.retrying != nil {
-				break // who waited gets what came first
-			}
 		}
 	}
 	switch {
-	case n > 0 && c.proto == 3:
-		c.insertHead(mark, '%', n)
 	case n > 0:
-		c.setDeferredArrayLen(mark, n)
+		c.setReadLen(mark, n)
 	case r.blocks && c.flags&flagDenyBlocking == 0:
 		c.blockForStreams(&r, froms)
 	default:
@@ -186,41 +175,63 @@ func (c *Client) xreadGeneric(inGroup bool) {
 	}
 }
 
-// endsBlockedRead tells whether a blocked XREADGROUP cannot go on waiting: it
-// has answered then. An XREAD waits on whatever becomes of its keys.
-func (c *Client) endsBlockedRead(r *streamRead) bool {
-	for i := range r.n {
-		e, found := c.db.Lookup(c.args[r.first+i])
-		isStream := found && e.Type() == object.TypeStream
-		switch {
-		case !r.inGroup:
-			if found && !isStream {
-				c.blockForKeys(nil, 0, nil)
-				return true
-			}
-		case !isStream:
-			c.addReplyError("-UNBLOCKED the stream key no longer exists")
-			return true
-		default:
-			if v := e.Value(); v.Stream().Group(v.A, r.group) == nil {
-				c.addReplyError("-NOGROUP the consumer group this client was blocked on no longer exists")
-				return true
-			}
-		}
+// setReadLen completes a reply of n streams: a map of them, in RESP2 a list of
+// pairs.
+func (c *Client) setReadLen(mark, n int) {
+	if c.proto == 3 {
+		c.setDeferredMapLen(mark, n)
+	} else {
+		c.setDeferredArrayLen(mark, n)
 	}
-	return false
+}
+
+// xreadAgain looks at a stream that changed while the command waited for it. New
+// entries end the wait even if they are deleted again. A reader in a group
+// learns that its stream or group is gone.
+func (c *Client) xreadAgain(r *streamRead, key []byte) {
+	e, found := c.db.Lookup(key)
+	isStream := found && e.Type() == object.TypeStream
+	if !isStream && r.inGroup {
+		c.addReplyError("-UNBLOCKED the stream key no longer exists")
+		return
+	}
+	if !isStream {
+		c.blockForKeys(nil, 0, nil)
+		return
+	}
+	v := e.Value()
+	var g *stream.Group
+	var from stream.ID
+	if r.inGroup {
+		if g = v.Stream().Group(v.A, r.group); g == nil {
+			c.addReplyError("-NOGROUP the consumer group this client was blocked on no longer exists")
+			return
+		}
+		from = g.LastID
+	} else {
+		i := 0
+		for string(c.args[r.first+i]) != string(key) {
+			i++
+		}
+		from, _, _ = parseStreamID(c.args[r.first+r.n+i], 0, true, false)
+	}
+	if !from.Less(v.Stream().LastID) {
+		c.blockForKeys(nil, 0, nil)
+		return
+	}
+	mark := c.deferredLen()
+	c.addReplyRead(r, key, v, g, readFrom{after: from, newest: r.inGroup})
+	c.setReadLen(mark, 1)
 }
 
 // blockForStreams waits for entries. The IDs that mean "from now on" are
 // replaced by what they stand for, since the command will run again later.
 func (c *Client) blockForStreams(r *streamRead, froms []readFrom) {
 	args := c.args
-	if c.retrying == nil {
-		c.args = append([][]byte(nil), args...)
-		for i, f := range froms {
-			if f.latest {
-				c.args[r.first+r.n+i] = f.after.AppendText(nil)
-			}
+	c.args = append([][]byte(nil), args...)
+	for i, f := range froms {
+		if f.latest {
+			c.args[r.first+r.n+i] = f.after.AppendText(nil)
 		}
 	}
 	c.blockForKeys(args[r.first:r.first+r.n], r.deadline, (*Client).addReplyNullArray)
@@ -240,17 +251,18 @@ func (c *Client) readStream(r *streamRead, key []byte, f readFrom) bool {
 	if r.inGroup {
 		g = s.Group(v.A, r.group)
 	}
-	switch {
-	case f.newest:
-		if s.Length == 0 || !g.LastID.Less(s.LastLive(v.A)) {
-			return false
-		}
+	if f.newest {
 		f.after = g.LastID
-	case !r.inGroup:
-		if s.Length == 0 || !f.after.Less(s.LastLive(v.A)) {
-			return false
-		}
 	}
+	if (f.newest || !r.inGroup) && (s.Length == 0 || !f.after.Less(s.LastLive(v.A))) {
+		return false
+	}
+	c.addReplyRead(r, key, v, g, f)
+	return true
+}
+
+// addReplyRead answers one stream: its name, and the entries after an ID.
+func (c *Client) addReplyRead(r *streamRead, key []byte, v object.Value, g *stream.Group, f readFrom) {
 	if c.proto == 2 {
 		c.addReplyArrayLen(2)
 	}
@@ -258,7 +270,7 @@ func (c *Client) readStream(r *streamRead, key []byte, f readFrom) bool {
 	start, _ := f.after.Next()
 	if g == nil {
 		c.addReplyRange(v, start, stream.Max, r.count, false)
-		return true
+		return
 	}
 	con := c.groupConsumer(v, key, g, r.consumer)
 	if f.newest {
@@ -267,7 +279,6 @@ func (c *Client) readStream(r *streamRead, key []byte, f readFrom) bool {
 		c.addReplyHistory(v, g, con, start, r.count)
 	}
 	c.srv.dirty++
-	return true
 }
 
 // deliver answers the entries from start on, hands them to the consumer and

@@ -19,6 +19,7 @@ func connectionCommands() []*Command {
 				{
 					Name: "caching", Since: "6.0.0", Complexity: "O(1)",
 					Summary: "Says whether the keys of the next command are tracked.",
+					Proc:    clientCachingCommand,
 					Arity:   3, Flags: CmdNoScript | CmdLoading | CmdStale, ACL: CatConnection,
 					Args: args("mode<YES | NO>"),
 				},
@@ -136,12 +137,14 @@ func connectionCommands() []*Command {
 				{
 					Name: "tracking", Since: "6.0.0", Complexity: "O(1), more with some options",
 					Summary: "Switches the tracking of read keys on or off.",
+					Proc:    clientTrackingCommand,
 					Arity:   -3, Flags: CmdNoScript | CmdLoading | CmdStale, ACL: CatConnection,
 					Args: args("status<ON | OFF> [REDIRECT client-id:int] [PREFIX prefix]... [BCAST] [OPTIN] [OPTOUT] [NOLOOP]"),
 				},
 				{
 					Name: "trackinginfo", Since: "6.2.0", Complexity: "O(1)",
 					Summary: "Shows how this connection's reads are tracked.",
+					Proc:    clientTrackinginfoCommand,
 					Arity:   2, Flags: CmdNoScript | CmdLoading | CmdStale, ACL: CatConnection,
 				},
 				{

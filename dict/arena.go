@@ -303,9 +303,19 @@ func (a *Arena) Grow(r Ref, n int) bool {
 	}
 	page := uint32(r >> (pageShift - granShift))
 	more := (n+pageSize-1)>>pageShift - have>>pageShift
-	if !a.pages.extend(page, have>>pageShift, more) {
+	h := &a.pages
+	end := uint64(page) + uint64(have>>pageShift)
+	if beyond := int64(end+uint64(more)) - int64(h.chunks)*pagesPerChunk; beyond > 0 {
+		// The run may be the last one; then the arena grows for it.
+		left := int(int64(more) - beyond)
+		if left < 0 || !h.isFree(uint32(end), left) || a.commit(int(beyond+pagesPerChunk-1)/pagesPerChunk) != nil {
+			return false
+		}
+	}
+	if !h.isFree(uint32(end), more) {
 		return false
 	}
+	h.take(uint32(end), more)
 	a.live += int64(more) << pageShift
 	a.runBytes += int64(more) << pageShift
 	if invariants {

@@ -189,9 +189,17 @@ func arenaModel(t testing.TB, seed uint64, ops int) {
 	}
 }
 
+// shorter cuts a number of operations down for go test -short.
+func shorter(ops int) int {
+	if testing.Short() {
+		return ops / 5
+	}
+	return ops
+}
+
 func TestArenaModel(t *testing.T) {
 	for seed := range uint64(3) {
-		arenaModel(t, seed, 6000)
+		arenaModel(t, seed, shorter(6000))
 	}
 }
 
@@ -251,7 +259,13 @@ func TestGrowInPlace(t *testing.T) {
 	}
 	wall := a.Alloc(64 << 10)
 	if a.Grow(r, 4<<20) {
-		t.Fatal("a block grew through another one, or beyond what is committed")
+		t.Fatal("a block grew through another one")
+	}
+	if last := a.Usable(wall); !a.Grow(wall, last+9<<20) || a.Stats().Chunks < 5 {
+		t.Fatal("the last block did not grow beyond what was committed")
+	}
+	if a.Grow(wall, 1<<50) {
+		t.Fatal("a block grew beyond the arena")
 	}
 	a.Free(wall)
 	if !a.Grow(r, n+8*pageSize) {

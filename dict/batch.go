@@ -57,14 +57,25 @@ func (t *Table) prefetchRehash(a *Arena, end uint64, readKeys bool) {
 	}
 	if i := t.pos + rehashAhead/2; i < end {
 		b := a.bucket(t.arr[0] + uint32(i))
-		if next := bucketNext(b); next != 0 {
+		if readKeys {
+			t.prefetchRecords(a, 0, i)
+		} else if next := bucketNext(b); next != 0 {
 			prefetch(a.bucket(next))
 		}
-		if readKeys {
-			for m := ^matchTags(b, 0) & allSlots; m != 0; m &= m - 1 {
-				prefetch(unsafe.Add(a.base, uintptr(slotWord(b, firstSlot(m))&refMask)<<granShift))
-			}
-		}
+	}
+}
+
+// prefetchRecords starts to load the records of a bucket, and its overflow bucket.
+func (t *Table) prefetchRecords(a *Arena, w int, i uint64) {
+	if t.bits[w] < 4 {
+		return // such a table is read as fast without
+	}
+	b := a.bucket(t.arr[w] + uint32(i))
+	if next := bucketNext(b); next != 0 {
+		prefetch(a.bucket(next))
+	}
+	for m := ^matchTags(b, 0) & allSlots; m != 0; m &= m - 1 {
+		prefetch(unsafe.Add(a.base, uintptr(slotWord(b, firstSlot(m))&refMask)<<granShift))
 	}
 }
 

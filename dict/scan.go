@@ -14,15 +14,46 @@ func (t *Table) Scan(a *Arena, cursor uint64, fn func(Ref)) uint64 {
 	if t.arr[0] == 0 {
 		return 0
 	}
-	return t.walk(cursor, func(w int, i uint64) {
-		for u := t.arr[w] + uint32(i); u != 0; {
-			b := a.bucket(u)
-			for m := ^matchTags(b, 0) & allSlots; m != 0; m &= m - 1 {
-				fn(Ref(slotWord(b, firstSlot(m)) & refMask))
-			}
-			u = bucketNext(b)
-		}
+	next := t.walk(cursor, func(w int, i uint64) {
+		t.prefetchRecords(a, w, i)
+		t.visit(a, w, i, fn)
 	})
+	prefetch(a.bucket(t.headOf(0, next)))
+	return next
+}
+
+// Each calls fn for every record, in the order of the buckets, until it returns false; it says whether fn never did. fn must
+// not change the table. It is the fastest way to read a whole table: records are on their way from memory before fn
+// sees them.
+func (t *Table) Each(a *Arena, fn func(Ref) bool) bool {
+	goOn := true
+	for w := 0; w < 2 && t.arr[w] != 0; w++ {
+		i, end := uint64(0), uint64(1)<<t.bits[w]
+		if w == 0 {
+			i = t.pos
+		}
+		for ; i < end; i++ {
+			if i+2 < end {
+				t.prefetchRecords(a, w, i+2)
+			}
+			t.visit(a, w, i, func(r Ref) { goOn = goOn && fn(r) })
+			if !goOn {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// visit calls fn for the records of a chain.
+func (t *Table) visit(a *Arena, w int, i uint64, fn func(Ref)) {
+	for u := t.arr[w] + uint32(i); u != 0; {
+		b := a.bucket(u)
+		for m := ^matchTags(b, 0) & allSlots; m != 0; m &= m - 1 {
+			fn(Ref(slotWord(b, firstSlot(m)) & refMask))
+		}
+		u = bucketNext(b)
+	}
 }
 
 // walk calls fn for the chains that one value of a cursor stands for, by array and number, and returns the next value.

@@ -12,8 +12,8 @@ const acceptMax = 64
 // accept takes waiting connections of ln. No error of accept is an end: those of a
 // connection that went away are passed over, and want of descriptors is met with the spare one.
 func (l *Loop) accept(ln *listener) {
-	for range acceptMax {
-		fd, sa, err := syscall.Accept4(ln.fd, syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC)
+	for i := 0; i < acceptMax && ln.fd >= 0; i++ { // Opened may close listeners
+		fd, sa, err := l.acceptFD(ln.fd, syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC)
 		if err == nil {
 			l.admit(ln, fd, sa)
 			continue
@@ -43,7 +43,7 @@ func (l *Loop) shed(ln *listener, cause error) bool {
 	if l.spare >= 0 {
 		syscall.Close(l.spare)
 		l.spare = -1
-		fd, _, err := syscall.Accept4(ln.fd, syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC)
+		fd, _, err := l.acceptFD(ln.fd, syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC)
 		if err == nil {
 			l.refuse(fd)
 		}
@@ -116,8 +116,8 @@ func (l *Loop) admit(ln *listener, fd int, sa syscall.Sockaddr) {
 		fd = up
 	}
 	l.nextID++
-	c := &Conn{loop: l, id: l.nextID, lnidx: uint16(ln.index)}
-	c.fd = int32(fd)
+	c := &Conn{loop: l, id: l.nextID}
+	c.ln, c.fd = ln, int32(fd)
 	switch sa := sa.(type) {
 	case *syscall.SockaddrInet4:
 		copy(c.ip[:], sa.Addr[:])

@@ -88,3 +88,14 @@ func parseAddr(s string) (a listenAddr, err error) {
 	}
 	return a, nil
 }
+
+func parseAddrs(addrs []string) (out []listenAddr, err error) {
+	for _, s := range addrs {
+		a, err := parseAddr(s)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}

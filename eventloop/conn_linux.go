@@ -10,6 +10,10 @@ import (
 	"time"
 )
 
+// ListenerIndex returns the index of the address that c came in through, in Config.Addrs or in what
+// Rebind was given last; that of a closed listener is what it was.
+func (c *Conn) ListenerIndex() int { return c.ln.index }
+
 // Fd returns the descriptor, which stays the loop's: never close it.
 func (c *Conn) Fd() int { return int(c.fd) }
 
@@ -47,7 +51,7 @@ func (c *Conn) LocalAddr() string {
 }
 
 func (c *Conn) unixAddr() string {
-	return c.loop.addrs[c.lnidx].String() + ":0"
+	return c.ln.addr.path + ":0"
 }
 
 // SetKeepAlive has the idle connection probed after d (3 probes, a third of d apart); 0 turns

@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,6 +16,10 @@ type Handler interface {
 	Opened(c *Conn)
 	// Data delivers bytes as they were read, at most 64 KB at a time. The slice is
 	// the loop's own buffer: it is valid during the call only and may be overwritten by the callee.
+	// The end of input closes c once its output is sent, so a handler that puts work on its
+	// input off (to [Loop.Again], say) must PauseRead until it has caught up. One that
+	// makes much output of little input should watch c.Pending: the reading is only
+	// paused (Config.PauseReadAbove) between calls.
 	Data(c *Conn, in []byte)
 	// Closed is called exactly once for each opened connection, after its
 	// descriptor was closed. err is nil when the peer ended its side or when we
@@ -121,15 +126,11 @@ type Conn struct {
 	pend  *outQueue // output that the kernel refused; nil nearly always
 	id    uint64
 	flags uint16
-	lnidx uint16
 	connSys
 }
 
 // ID returns the connection's number: they rise from 1 and are never used again within a loop.
 func (c *Conn) ID() uint64 { return c.id }
-
-// ListenerIndex returns the index in Config.Addrs of the address that c came in through.
-func (c *Conn) ListenerIndex() int { return int(c.lnidx) }
 
 // IsUnix tells whether c came in through a unix socket.
 func (c *Conn) IsUnix() bool { return c.flags&flagUnix != 0 }
@@ -224,15 +225,21 @@ type Loop struct {
 	lastYield int64 // see yieldEvery
 	stats     statCounters
 
-	mail mailbox
-	done chan struct{} // closed when evio has returned
+	mail  mailbox
+	addrs atomic.Pointer[[]net.Addr]
+	done  chan struct{} // closed when evio has returned
 	loopSys
 }
 
-// Addrs returns the addresses listened on, in the order of Config.Addrs, with the
-// ports the system picked. The entry of an optional address that was passed over
-// is nil. Any goroutine may call it.
-func (l *Loop) Addrs() []net.Addr { return append([]net.Addr(nil), l.addrs...) }
+// Addrs returns the addresses listened on, in the order of Config.Addrs (or of the last
+// Rebind), with the ports the system picked. The entry of an optional address that
+// was passed over is nil. Any goroutine may call it.
+func (l *Loop) Addrs() []net.Addr {
+	if p := l.addrs.Load(); p != nil {
+		return append([]net.Addr(nil), *p...)
+	}
+	return nil
+}
 
 // enter begins a callback.
 func (l *Loop) enter() { l.clock.read() }
@@ -247,7 +254,7 @@ func (l *Loop) leave() {
 			c.flags &^= flagDirty
 			out := c.Out
 			c.Out = nil
-			if l.flush(c, out, true) == bufferFree {
+			if l.flush(c, out) == bufferFree {
 				l.pool.put(out)
 			}
 		}
@@ -294,7 +301,7 @@ func (l *Loop) end(c *Conn) {
 	c.Out = nil
 	if len(out) > 0 || l.unsettled {
 		l.unsettled = false
-		if l.flush(c, out, false) == bufferTaken {
+		if l.flush(c, out) == bufferTaken {
 			l.scratch = nil
 			l.leave()
 			return

@@ -482,7 +482,7 @@ func TestMaxConns(t *testing.T) {
 
 // Replies that do not fit in a socket, to a reader that takes its time.
 func TestHugeReply(t *testing.T) {
-	want := pattern(20 << 20)
+	want := pattern(12 << 20)
 	h := &hooks{data: func(c *Conn, in []byte) { c.Out = append(c.Out, want...); c.Out = append(c.Out, '.') }}
 	s := start(t, Config{}, h)
 	c := dial(t, "tcp", s.addr)
@@ -507,7 +507,7 @@ func TestBigPipeline(t *testing.T) {
 	}}
 	s := start(t, Config{}, h)
 	c := dial(t, "tcp", s.addr)
-	want := pattern(30 << 20)
+	want := pattern(12 << 20)
 	go c.Write(want)
 	got := readFull(t, c, len(want))
 	if string(got) != string(want) {
@@ -520,7 +520,7 @@ func TestBigPipeline(t *testing.T) {
 
 // A client that half-closes after its request gets the whole reply.
 func TestHalfClose(t *testing.T) {
-	want := pattern(16 << 20)
+	want := pattern(12 << 20)
 	var r roll
 	h := &hooks{opened: r.opened, closed: r.gone, data: func(c *Conn, in []byte) { c.Out = append(c.Out, want...) }}
 	s := start(t, Config{}, h)
@@ -544,5 +544,101 @@ func TestManyLoops(t *testing.T) {
 		c.Write([]byte("x"))
 		expect(t, c, "x")
 		s.stop()
+	}
+}
+
+// A handler may turn a connection away in Opened.
+func TestCloseInOpened(t *testing.T) {
+	var r roll
+	h := &hooks{closed: r.gone, data: func(*Conn, []byte) { t.Error("data of a connection that was turned away") }}
+	h.opened = func(c *Conn) {
+		r.opened(c)
+		if c.ID()%2 == 0 {
+			c.Close()
+			return
+		}
+		c.Out = append(c.Out, "go away\n"...)
+		c.CloseAfterFlush()
+	}
+	s := start(t, Config{}, h)
+	for i := range 20 {
+		c := dial(t, "tcp", s.addr)
+		if i%2 == 0 {
+			expect(t, c, "go away\n")
+		}
+		expectEOF(t, c)
+	}
+	eventually(t, "all closed", func() bool { return r.closed.Load() == 20 })
+	r.check(t)
+}
+
+// The last word reaches a client that talked on.
+func TestLastWordAgainstUnreadInput(t *testing.T) {
+	h := &hooks{data: func(c *Conn, in []byte) {
+		c.Out = append(c.Out, "protocol error\n"...)
+		c.CloseAfterFlush()
+		time.Sleep(30 * time.Millisecond) // more comes in meanwhile
+	}}
+	s := start(t, Config{}, h)
+	c := dial(t, "tcp", s.addr)
+	c.Write([]byte("garbage"))
+	time.Sleep(10 * time.Millisecond)
+	c.Write(make([]byte, 10000))
+	got, err := io.ReadAll(c)
+	if string(got) != "protocol error\n" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+func TestClockAndTurnStats(t *testing.T) {
+	s := start(t, Config{}, &hooks{tick: func() time.Duration { return time.Hour }})
+	s.do(func() { s.ResetTurnStats() })
+	s.do(func() {
+		if d := s.UnixMilli() - time.Now().UnixMilli(); d < -5000 || d > 100 {
+			t.Errorf("the loop's clock is %d ms off", d)
+		}
+	})
+	var before int64
+	s.do(func() { before = s.Nanotime(); time.Sleep(20 * time.Millisecond) })
+	s.do(func() {
+		if d := s.Nanotime() - before; d < 20e6 {
+			t.Errorf("%d ns went by", d)
+		}
+		st := s.TurnStats()
+		if st.Longest < 20*time.Millisecond || st.Busy < st.Longest || st.Callbacks < 2 {
+			t.Errorf("%+v", st)
+		}
+		var sum uint64
+		for _, n := range st.Buckets {
+			sum += n
+		}
+		if sum != st.Callbacks || st.Buckets[24] == 0 && st.Buckets[25] == 0 && time.Duration(1<<25) > st.Longest {
+			t.Errorf("buckets: %v", st)
+		}
+	})
+}
+
+func benchmark(b *testing.B, pipeline int) {
+	s := start(b, Config{}, &hooks{data: echo})
+	c := dial(b, "tcp", s.addr)
+	req := make([]byte, 14*pipeline)
+	b.ReportAllocs()
+	for b.Loop() {
+		c.Write(req)
+		if _, err := io.ReadFull(c, req); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkRequest(b *testing.B)    { benchmark(b, 1) }
+func BenchmarkPipeline16(b *testing.B) { benchmark(b, 16) }
+
+func BenchmarkPost(b *testing.B) {
+	s := start(b, Config{}, &hooks{})
+	fn := func() {}
+	b.ReportAllocs()
+	for b.Loop() {
+		s.Post(fn)
 	}
 }

@@ -176,6 +176,7 @@ func (ln *listener) unlink() {
 
 func (ln *listener) close() {
 	syscall.Close(ln.fd)
+	ln.fd = -1
 	ln.unlink()
 }
 
@@ -227,7 +228,7 @@ func fitLimit(want, reserve, inUse int, logf func(string, ...any)) int {
 		return want
 	}
 	fit := max(1, int(lim.Cur)-reserve-inUse)
-	logf("maxclients lowered from %d to %d: the limit on open files is %d, of which %d are in use and %d kept in reserve; raise it (ulimit -n) for more",
+	logf("the most connections held is lowered from %d to %d: the limit on open files is %d, of which %d are in use and %d kept in reserve; raise it (ulimit -n) for more",
 		want, fit, lim.Cur, inUse, reserve)
 	return fit
 }

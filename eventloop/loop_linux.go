@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"runtime"
 	"strconv"
@@ -30,17 +29,17 @@ const (
 
 // connSys is the Linux part of a Conn.
 type connSys struct {
+	ln   *listener // that it came in through; it may be closed by now
 	fd   int32
 	side uint32 // events asked of the nested set
+	ip   [16]byte
 	port uint16
 	home uint8
-	ip   [16]byte
 }
 
 // loopSys is the Linux part of a Loop.
 type loopSys struct {
 	guts   guts
-	addrs  []net.Addr
 	lns    []*listener
 	conns  []*Conn // by descriptor
 	max    int
@@ -50,7 +49,8 @@ type loopSys struct {
 	period time.Duration
 	booted bool
 
-	nextComplaint int64 // earliest time of the next line about want of descriptors
+	acceptFD      func(fd, flags int) (int, syscall.Sockaddr, error) // accept4; tests have it fail
+	nextComplaint int64                                              // earliest time of the next line about want of descriptors
 	sidefd        int
 	sideEC        unsafe.Pointer
 	events        []syscall.EpollEvent
@@ -97,23 +97,20 @@ func (l *Loop) open() error {
 			return fmt.Errorf("standard input: %w", err)
 		}
 	}
-	for i, s := range l.cfg.Addrs {
-		a, err := parseAddr(s)
-		if err != nil {
-			return err
-		}
+	want, err := parseAddrs(l.cfg.Addrs)
+	if err != nil {
+		return err
+	}
+	for i, a := range want {
 		ln, err := listen(&l.cfg, i, a)
 		if err != nil {
 			return err
 		}
-		var local net.Addr
 		if ln != nil {
 			l.lns = append(l.lns, ln)
-			local = ln.local
 		}
-		l.addrs = append(l.addrs, local)
 	}
-	var err error
+	l.publish(len(want))
 	if l.evfd, err = eventfd(); err != nil {
 		return fmt.Errorf("eventfd: %w", err)
 	}
@@ -126,6 +123,7 @@ func (l *Loop) open() error {
 	if err := l.openSpare(); err != nil {
 		return fmt.Errorf("reserve descriptor: %w", err)
 	}
+	l.acceptFD = syscall.Accept4
 	l.events = make([]syscall.EpollEvent, 128)
 	if err := l.bootstrap(); err != nil {
 		return err
@@ -358,8 +356,9 @@ func (l *Loop) setPeriod(d time.Duration) {
 	settime(l.tmfd, d, d)
 }
 
-// flush writes out to c, or queues it, and puts c where it is to be polled.
-func (l *Loop) flush(c *Conn, out []byte, pooled bool) int {
+// flush writes out to c, or queues it, and puts c where it is to be polled. It tells
+// whether out still is the caller's.
+func (l *Loop) flush(c *Conn, out []byte) int {
 	if c.flags&(flagClosing|flagClosed) != 0 {
 		return bufferFree
 	}
@@ -434,7 +433,9 @@ func (l *Loop) release(c *Conn) {
 	syscall.Close(fd)
 }
 
-// shutdown ends everything: it runs as the last callback of the loop.
+// shutdown ends everything: it runs as the last callback of the loop. evio will close its listening
+// descriptor twice; what a stranger opens in between gets a lower number, for those that are closed
+// here were opened before it.
 func (l *Loop) shutdown() evio.Action {
 	l.mail.mu.Lock()
 	l.mail.closed = true

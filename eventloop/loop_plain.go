@@ -21,13 +21,13 @@ import (
 
 // connSys is the plain part of a Conn.
 type connSys struct {
-	ec   evio.Conn
-	held []byte // input that came while paused
+	ec    evio.Conn
+	lnidx int
+	held  []byte // input that came while paused
 }
 
 // loopSys is the plain part of a Loop.
 type loopSys struct {
-	addrs   []net.Addr
 	indexes []int    // of evio's addresses in Config.Addrs
 	wakeW   net.Conn // one byte here wakes the loop
 	wakeAt  string   // its local address, by which its other end is told
@@ -55,11 +55,11 @@ func New(cfg Config, h Handler) (*Loop, error) {
 	l.start, l.served, l.conns = make(chan struct{}), make(chan struct{}), map[*Conn]struct{}{}
 	l.max = cfg.MaxConns
 	var urls []string
-	for i, s := range cfg.Addrs {
-		a, err := parseAddr(s)
-		if err != nil {
-			return nil, err
-		}
+	want, err := parseAddrs(cfg.Addrs)
+	if err != nil {
+		return nil, err
+	}
+	for i, a := range want {
 		network := "tcp4"
 		switch {
 		case a.unix:
@@ -112,9 +112,9 @@ func New(cfg Config, h Handler) (*Loop, error) {
 	case <-l.served:
 		return nil, &ListenError{Addr: fmt.Sprint(cfg.Addrs), Op: "listen", Err: l.serveErr}
 	}
-	l.addrs = make([]net.Addr, len(cfg.Addrs))
+	addrs := make([]net.Addr, len(cfg.Addrs))
 	for i, at := range l.indexes {
-		l.addrs[at] = s.Addrs[i]
+		addrs[at] = s.Addrs[i]
 		if u, ok := s.Addrs[i].(*net.UnixAddr); ok && cfg.UnixSocketPerm != 0 {
 			if err := os.Chmod(u.Name, cfg.UnixSocketPerm.Perm()); err != nil {
 				l.Stop()
@@ -123,7 +123,7 @@ func New(cfg Config, h Handler) (*Loop, error) {
 			}
 		}
 	}
-	var err error
+	l.addrs.Store(&addrs)
 	if l.wakeW, err = net.Dial("tcp", s.Addrs[len(l.indexes)].String()); err != nil {
 		l.Stop()
 		<-l.served
@@ -176,8 +176,8 @@ func (l *Loop) evioOpened(ec evio.Conn) ([]byte, evio.Options, evio.Action) {
 		return l.cfg.RejectReply, opts, evio.Close
 	}
 	l.nextID++
-	c := &Conn{loop: l, id: l.nextID, lnidx: uint16(l.indexes[ec.AddrIndex()])}
-	c.ec = ec
+	c := &Conn{loop: l, id: l.nextID}
+	c.ec, c.lnidx = ec, l.indexes[ec.AddrIndex()]
 	if _, ok := ec.LocalAddr().(*net.UnixAddr); ok {
 		c.flags |= flagUnix
 	}
@@ -266,7 +266,7 @@ func (l *Loop) evioTick() (time.Duration, evio.Action) {
 }
 
 // flush queues out until evio asks for it.
-func (l *Loop) flush(c *Conn, out []byte, pooled bool) int {
+func (l *Loop) flush(c *Conn, out []byte) int {
 	if c.flags&(flagClosing|flagClosed) != 0 {
 		return bufferFree
 	}
@@ -325,6 +325,14 @@ func (l *Loop) wake() {
 		l.wakeW.Write([]byte{1})
 	}
 }
+
+// Rebind is not to be had on this system.
+func (l *Loop) Rebind([]string) error {
+	return errors.New("the addresses cannot be changed at run time on this system")
+}
+
+// ListenerIndex returns the index in Config.Addrs of the address that c came in through.
+func (c *Conn) ListenerIndex() int { return c.lnidx }
 
 // Fd returns -1: evio keeps the descriptor to itself here.
 func (c *Conn) Fd() int { return -1 }

@@ -53,7 +53,7 @@ func (l *Loop) Again(fn func()) {
 	}
 }
 
-// Stop ends the loop: the functions posted so far run, listeners are closed,
+// Stop ends the loop: the functions posted so far run (if Run was called), listeners are closed,
 // output is sent as far as peers take it within Config.StopTimeout, connections
 // are closed (Handler.Closed tells), and Run returns. Any goroutine may call it, any
 // number of times, before Run too. It does not wait.

@@ -35,7 +35,8 @@ func (l *Loop) Nanotime() int64 { return l.clock.now }
 // callback began. Steps of the system's clock are followed each tick. Loop goroutine only.
 func (l *Loop) UnixMilli() int64 { return (l.clock.wall + l.clock.now) / 1e6 }
 
-// TurnStats tells how long the loop was deaf: the durations of its callbacks, flushing included.
+// TurnStats tells how long the loop was deaf: the durations of its callbacks, flushing included. Up
+// to 64 posted functions count as one callback.
 type TurnStats struct {
 	Callbacks uint64
 	Busy      time.Duration // sum

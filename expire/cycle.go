@@ -28,6 +28,8 @@ const (
 
 	// wordsPerKey is how many words of the index a round looks at for each key of its sample.
 	wordsPerKey = 64
+	// prefetchAhead is how many removals ahead their records are loaded.
+	prefetchAhead = 4
 )
 
 // SlowBudget returns the budget of a slow cycle in ns on a server that ticks hz times a second.
@@ -180,7 +182,11 @@ func (c *Cycle) round(t Target, db int, x *Index, now, deadline int64, res *Resu
 		looked++
 		visited++
 		r := x.At(x.cursor)
-		when := x.a.Entry(r).ExpireAt()
+		if x.n > prefetchAhead {
+			// Its removal will write to the record of the last word, and the one after to that of the word before.
+			x.a.Prefetch(x.At(x.n - prefetchAhead))
+		}
+		when := x.when(x.a.Entry(r))
 		if when >= now || !t.Expire(db, r, when) {
 			x.cursor++
 			continue

@@ -103,7 +103,11 @@ func model(t testing.TB, seed uint64, ops int) {
 }
 
 func TestIndexModel(t *testing.T) {
-	for seed := range uint64(8) {
+	seeds := uint64(8)
+	if testing.Short() {
+		seeds = 2
+	}
+	for seed := range seeds {
 		model(t, seed, 60_000)
 	}
 }

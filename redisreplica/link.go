@@ -259,6 +259,19 @@ func (h *linkHostOf) OnStream(c *masterlink.Chunk) {
 // command of the stream.
 func (r *Replica) applySlice() {
 	r.applying = false
+	var err error
+	func() {
+		defer keyspace.CatchOutOfMemory(&err)
+		r.applyQueue()
+	}()
+	if err != nil {
+		r.Logf(commands.LogWarning, "The replication stream cannot be applied: %v. The link is dropped, and a full resync follows.", err)
+		r.loseHistory(err)
+	}
+}
+
+// applyQueue is the body of applySlice.
+func (r *Replica) applyQueue() {
 	begin := r.Nanos()
 	r.srv.BeginStream()
 	for n := 0; len(r.queue) > 0; {
@@ -297,6 +310,11 @@ func (r *Replica) applySlice() {
 // cannot be trusted, so the next synchronisation is a full one.
 func (r *Replica) corruptStream(err error) {
 	r.Logf(commands.LogWarning, "Corrupt replication stream: %v. The link is dropped, and a full resync follows.", err)
+	r.loseHistory(err)
+}
+
+// loseHistory drops the link and forgets that its history could be resumed.
+func (r *Replica) loseHistory(err error) {
 	r.resumable = false
 	r.dropStream()
 	r.link.Drop(err)

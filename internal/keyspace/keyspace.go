@@ -63,6 +63,14 @@ type Keyspace struct {
 	// key is a copy that the callee may keep during the call.
 	OnExpired func(db *DB, key []byte)
 
+	// OnNew is called after a key was added; nil while nobody wants to know.
+	OnNew func(db *DB, key []byte)
+
+	// OnFieldsExpired is called after n fields of a hash were deleted because
+	// their time had come, and with the last also the key, if gone is true. The
+	// key is valid during the call.
+	OnFieldsExpired func(db *DB, key []byte, n int, gone bool)
+
 	// OnRetire takes an arena that was emptied by exchanging it, and releases it
 	// away from the loop.
 	OnRetire func(a *dict.Arena)
@@ -73,6 +81,7 @@ type Keyspace struct {
 	freed      int64
 	moved      int64
 	compact    compactState
+	fieldCycle fieldTarget
 }
 
 // New makes an empty keyspace with n databases. seed keys its hash function.
@@ -134,7 +143,9 @@ type DB struct {
 	ID      int
 	table   dict.Table
 	expires *expire.Index
+	fields  *expire.Index // hashes with expiring fields
 	later   [][]byte
+	load    *loading // nil but while a snapshot is loaded
 }
 
 // reset makes the database empty, leaving what it held to whoever took it.
@@ -142,6 +153,7 @@ func (db *DB) reset() {
 	db.table = dict.Table{}
 	db.table.Init(dict.EntryLayout)
 	db.expires = expire.New(db.ks.a, db.ks.now)
+	db.fields = expire.NewInPayload(db.ks.a, db.ks.now)
 }
 
 // Len is the number of keys, expired ones that are not deleted yet included.
@@ -330,9 +342,11 @@ func (ks *Keyspace) FreeDetached(r dict.Ref) {
 const lazyFrom = 64
 
 func (db *DB) forgetExpire(r dict.Ref) {
-	if rec := db.ks.a.Entry(r); rec.HasExpire() {
+	rec := db.ks.a.Entry(r)
+	if rec.HasExpire() {
 		db.expires.Remove(r)
 	}
+	db.forgetFields(rec, r)
 }
 
 // SetString stores a string under a key, whatever it held before. when is
@@ -347,10 +361,7 @@ func (db *DB) SetString(key, val []byte, enc byte, when int64) {
 			when = NoExpire
 		}
 		r := a.NewEntry(dict.Header{Type: object.TypeString, Encoding: enc, LRU: db.ks.freshLRU(), ExpireAt: when}, key, val)
-		db.table.Insert(a, h, r)
-		if when != NoExpire {
-			db.expires.Add(r)
-		}
+		db.insert(h, r)
 		return
 	}
 	r := db.table.Ref(a, s)
@@ -398,13 +409,22 @@ func (db *DB) replace(s dict.Slot, old dict.Ref, enc byte, key, val []byte, when
 	db.freeEntry(old)
 }
 
+// insert puts the record of a new key into the table and the index.
+func (db *DB) insert(h uint64, r dict.Ref) {
+	a := db.ks.a
+	db.table.Insert(a, h, r)
+	if a.Entry(r).HasExpire() {
+		db.expires.Add(r)
+	}
+	if db.ks.OnNew != nil {
+		db.ks.OnNew(db, a.Entry(r).Key())
+	}
+}
+
 // moved notes that the record in a slot has a new address.
 func (db *DB) moved(s dict.Slot, r dict.Ref) {
-	a := db.ks.a
-	db.table.SetRef(a, s, r)
-	if rec := a.Entry(r); rec.HasExpire() {
-		db.expires.Moved(rec.ExpireIndex(), r)
-	}
+	db.table.SetRef(db.ks.a, s, r)
+	db.relocated(r)
 }
 
 // growSpare is how much more than asked for a growing string gets, so that
@@ -421,7 +441,7 @@ func (db *DB) ResizeString(key []byte, e Entry, n int) []byte {
 		h := db.hash(key)
 		r, p := a.NewEntrySize(dict.Header{Type: object.TypeString, Encoding: object.EncRaw, LRU: db.ks.freshLRU(), ExpireAt: NoExpire}, key, n)
 		clear(p)
-		db.table.Insert(a, h, r)
+		db.insert(h, r)
 		return p
 	}
 	old := len(e.rec.Payload())
@@ -434,7 +454,7 @@ func (db *DB) ResizeString(key []byte, e Entry, n int) []byte {
 		clear(p[old:])
 	}
 	if r != e.ref {
-		s, ok := db.table.SlotOf(a, db.hash(key), e.ref)
+		s, ok := db.table.LookupRef(a, db.hash(key), e.ref)
 		if !ok {
 			panic(fmt.Sprintf("keyspace: record %d of key %q is not in the table of database %d", e.ref, key, db.ID))
 		}
@@ -444,23 +464,60 @@ func (db *DB) ResizeString(key []byte, e Entry, n int) []byte {
 	return p
 }
 
-// LoadString stores a string that an RDB brought. An RDB has each key once; a
-// second one is an error. expireAt is unix ms, -1 for none; idle is seconds
-// (LRU), freq the LFU counter, -1 when unknown.
+// loadBatch is how many strings of a snapshot are put into the table together:
+// their buckets are loaded at the same time, instead of one cache miss after
+// the other.
+const loadBatch = 32
+
+// loading are string records that are made and not in the table yet.
+type loading struct {
+	n    int
+	hash [loadBatch]uint64
+	ref  [loadBatch]dict.Ref
+}
+
+// LoadString takes a string that an RDB brought. It is found by look-ups after
+// FlushLoad, which also reports a key that is there twice: an RDB has each
+// once. expireAt is unix ms, -1 for none; idle is seconds (LRU), freq the LFU
+// counter, -1 when unknown.
 func (db *DB) LoadString(key, val []byte, expireAt, idle int64, freq int) error {
 	a := db.ks.a
 	h := db.hash(key)
-	if db.table.Find(a, h, key) != 0 {
-		return fmt.Errorf("key %q is there twice", key)
-	}
+	db.table.Prefetch(a, h)
 	if expireAt == -1 {
 		expireAt = NoExpire
 	}
 	r := a.NewEntry(dict.Header{Type: object.TypeString, Encoding: object.EncodeString(val), LRU: db.ks.LoadedLRU(idle, freq), ExpireAt: expireAt}, key, val)
-	db.table.Insert(a, h, r)
-	if expireAt != NoExpire {
-		db.expires.Add(r)
+	if db.load == nil {
+		db.load = new(loading)
 	}
+	l := db.load
+	l.hash[l.n], l.ref[l.n] = h, r
+	if l.n++; l.n == loadBatch {
+		return db.FlushLoad()
+	}
+	return nil
+}
+
+// FlushLoad puts the strings taken by LoadString into the table.
+func (db *DB) FlushLoad() error {
+	l := db.load
+	if l == nil {
+		return nil
+	}
+	a := db.ks.a
+	for i := range l.n {
+		h, r := l.hash[i], l.ref[i]
+		rec := a.Entry(r)
+		if db.table.Find(a, h, rec.Key()) != 0 {
+			return fmt.Errorf("key %q is there twice", rec.Key())
+		}
+		db.table.Insert(a, h, r)
+		if rec.HasExpire() {
+			db.expires.Add(r)
+		}
+	}
+	l.n = 0
 	return nil
 }
 
@@ -478,10 +535,10 @@ func (db *DB) SetExpire(e Entry, when int64) {
 		panic(fmt.Sprintf("keyspace: record %d of key %q is not in the table of database %d", r, e.Key(), db.ID))
 	}
 	n := a.WithExpire(dict.EntryLayout, r, when)
-	if n != r {
-		db.table.SetRef(a, s, n)
-	}
 	db.expires.Add(n)
+	if n != r {
+		db.moved(s, n)
+	}
 }
 
 // Create makes a collection: an entry of the given type and encoding for a key
@@ -496,19 +553,15 @@ func (db *DB) Create(key []byte, typ, enc byte, payload []byte, fixed int) Entry
 	} else {
 		r = a.NewEntry(h, key, payload)
 	}
-	db.table.Insert(a, db.hash(key), r)
+	db.insert(db.hash(key), r)
 	return db.entry(r)
 }
 
 // Adopt puts a record that was made elsewhere (by a loader, or by Copy) under
 // its key, which must not exist.
 func (db *DB) Adopt(r dict.Ref) Entry {
-	a := db.ks.a
-	rec := a.Entry(r)
-	db.table.Insert(a, db.hash(rec.Key()), r)
-	if rec.HasExpire() {
-		db.expires.Add(r)
-	}
+	db.insert(db.hash(db.ks.a.Entry(r).Key()), r)
+	db.trackFields(r)
 	return db.entry(r)
 }
 
@@ -519,7 +572,7 @@ func (db *DB) Update(e Entry, v object.Value, empty bool) Entry {
 	a := db.ks.a
 	if v.Ref != e.ref {
 		rec := a.Entry(v.Ref)
-		s, ok := db.table.SlotOf(a, db.hash(rec.Key()), e.ref)
+		s, ok := db.table.LookupRef(a, db.hash(rec.Key()), e.ref)
 		if !ok {
 			panic(fmt.Sprintf("keyspace: record %d of key %q is not in the table of database %d", e.ref, rec.Key(), db.ID))
 		}
@@ -529,6 +582,7 @@ func (db *DB) Update(e Entry, v object.Value, empty bool) Entry {
 		db.Delete(a.Entry(v.Ref).Key())
 		return Entry{}
 	}
+	db.trackFields(v.Ref)
 	return db.entry(v.Ref)
 }
 
@@ -553,7 +607,6 @@ func (db *DB) MoveEntry(e Entry, dst *DB, to []byte) {
 	if !ok {
 		panic(fmt.Sprintf("keyspace: record %d of key %q is not in the table of database %d", e.ref, from, db.ID))
 	}
-	when := e.ExpireAt()
 	db.forgetExpire(e.ref)
 	r := e.ref
 	db.table.DeleteSlot(a, s)
@@ -561,10 +614,8 @@ func (db *DB) MoveEntry(e Entry, dst *DB, to []byte) {
 		r = a.Rename(dict.EntryLayout, e.ref, to, false)
 		a.Free(e.ref)
 	}
-	dst.table.Insert(a, dst.hash(to), r)
-	if when != NoExpire {
-		dst.expires.Add(r)
-	}
+	dst.insert(dst.hash(to), r)
+	dst.trackFields(r)
 }
 
 // CopyEntry copies a value, with its expiry, to a key of a database that does
@@ -572,10 +623,8 @@ func (db *DB) MoveEntry(e Entry, dst *DB, to []byte) {
 func (db *DB) CopyEntry(e Entry, dst *DB, to []byte) {
 	a := db.ks.a
 	r := e.Value().Copy(to)
-	dst.table.Insert(a, dst.hash(to), r)
-	if when := a.Entry(r).ExpireAt(); when != NoExpire {
-		dst.expires.Add(r)
-	}
+	dst.insert(dst.hash(to), r)
+	dst.trackFields(r)
 	a.Entry(r).SetLRU(db.ks.freshLRU())
 }
 
@@ -584,6 +633,7 @@ func (ks *Keyspace) Swap(i, j int) {
 	a, b := ks.dbs[i], ks.dbs[j]
 	a.table, b.table = b.table, a.table
 	a.expires, b.expires = b.expires, a.expires
+	a.fields, b.fields = b.fields, a.fields
 }
 
 // Scan calls fn for the keys of one step of a SCAN and returns the next cursor,

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/tests/testutil"
 )
@@ -20,6 +21,18 @@ var elsewhere = map[string]string{
 // beyond are commands of later versions that clients send to any server: redis-server 7.0 does not know them.
 var beyond = map[string]string{
 	"CLIENT|NO-TOUCH": "7.2",
+	"HEXPIRE":         "7.4: a newer master sends it",
+	"HPEXPIRE":        "7.4: a newer master sends it",
+	"HEXPIREAT":       "7.4: a newer master sends it",
+	"HPEXPIREAT":      "7.4: a newer master sends it",
+	"HTTL":            "7.4: a newer master sends it",
+	"HPTTL":           "7.4: a newer master sends it",
+	"HEXPIRETIME":     "7.4: a newer master sends it",
+	"HPEXPIRETIME":    "7.4: a newer master sends it",
+	"HPERSIST":        "7.4: a newer master sends it",
+	"HGETDEL":         "8.0: a newer master sends what it makes of it",
+	"HGETEX":          "8.0: a newer master sends what it makes of it",
+	"HSETEX":          "8.0: a newer master sends what it makes of it",
 	"CLIENT|SETINFO":  "7.2: client libraries send it on every connection",
 }
 
@@ -235,6 +248,32 @@ func TestEveryCommandHasACase(t *testing.T) {
 	}
 	if len(without) > 0 {
 		t.Errorf("%d commands have no case in testdata/*.txt: %s", len(without), strings.Join(without, " "))
+	}
+}
+
+// TestIdleTime: set, read, restored with an idle time, touched; values that redis-server does not share.
+func TestIdleTime(t *testing.T) {
+	p := newPair(t)
+	payload := expand("@{dump10:000568656c6c6f}", time.Now())
+	for _, c := range []*testutil.Conn{p.redisCtl, p.oursCtl} {
+		c.Must(t, "SET", "new", "hello")
+		c.Must(t, "RESTORE", "old", "0", payload, "IDLETIME", "1000")
+		c.Must(t, "RESTORE", "read", "0", payload, "IDLETIME", "1000")
+		c.Must(t, "GET", "read")
+		c.Must(t, "RESTORE", "touched", "0", payload, "IDLETIME", "1000")
+		c.Must(t, "TOUCH", "touched")
+		c.Must(t, "RESTORE", "typed", "0", payload, "IDLETIME", "1000")
+		c.Must(t, "TYPE", "typed")
+		c.Must(t, "EXISTS", "typed")
+		c.Must(t, "TTL", "typed")
+		c.Must(t, "RESTORE", "got", "0", payload, "IDLETIME", "1000")
+		c.Must(t, "STRLEN", "got")
+	}
+	for _, key := range []string{"new", "old", "read", "touched", "typed", "got"} {
+		cmd := []string{"OBJECT", "IDLETIME", key}
+		if err := within(2)(cmd, p.redisCtl.Must(t, cmd...), p.oursCtl.Must(t, cmd...)); err != nil {
+			t.Errorf("%q: redis %v, ours %v: %v", cmd, p.redisCtl.Must(t, cmd...), p.oursCtl.Must(t, cmd...), err)
+		}
 	}
 }
 
