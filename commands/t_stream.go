@@ -327,7 +327,11 @@ func xaddCommand(c *Client) {
 	}
 	id, ok := o.nextStreamID(s.LastID, c.now())
 	if !ok {
-		c.addReplyError(errStreamSmallID)
+		text := errStreamSmallID
+		if o.autoSeq && o.id.Ms == s.LastID.Ms {
+			text = errStreamTooLarge // what redis-server answers to a millisecond that is used up
+		}
+		c.addReplyError(text)
 		return
 	}
 	total := 0

@@ -91,8 +91,7 @@ func (c *Client) streamTimeout(i int) (int64, bool) {
 	case ms == 0:
 		return 0, true
 	case ms > math.MaxInt64-c.now():
-		c.addReplyError("timeout is out of range")
-		return 0, false
+		return 1, true // redis-server's clock overflows: the wait is over at once
 	}
 	return c.now() + ms, true
 }
