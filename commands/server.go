@@ -201,6 +201,7 @@ type Server struct {
 	activeExpire bool
 	scratch      []byte
 	hll          *hllWork // made at its first use
+	bitfieldOps  []bitfieldOp
 	// dumper encodes for DUMP; made at its first use.
 	dumper            *rdb.Encoder
 	dumperCompresses  bool
