@@ -210,8 +210,9 @@ type Server struct {
 	lists quicklist.Env
 	hll   *hllWork // made at its first use
 	// streamIDs and readFroms are storage of stream commands for their arguments.
-	streamIDs []stream.ID
-	readFroms []readFrom
+	streamIDs   []stream.ID
+	readFroms   []readFrom
+	bitfieldOps []bitfieldOp
 	// dumper encodes for DUMP; made at its first use.
 	dumper            *rdb.Encoder
 	dumperCompresses  bool
