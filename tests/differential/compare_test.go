@@ -47,6 +47,9 @@ var looseRules = []loose{
 	{"DUMP", "a set or hash in a table is written in hash order", dumped},
 	{"SORT SORT_RO", "BY a constant leaves a set in hash order", sortReply},
 	{"SLOWLOG|GET LATENCY|LATEST LATENCY|HISTORY LATENCY|HISTOGRAM LATENCY|DOCTOR LATENCY|GRAPH", "durations and clocks", sameKind},
+	{"XADD", "an ID from the clock", clockID},
+	{"XPENDING", "the time since a delivery", pendingIdle},
+	{"XINFO|CONSUMERS XINFO|STREAM", "idle times, times of deliveries", namedIdle},
 	{"MODULE|LIST", "no modules here, but the empty list may be of either kind", sameKind},
 }
 

@@ -7,7 +7,7 @@ import (
 
 // The kinds of hyperloglog.grammar. Sketches are also made by hand, well formed and not.
 func init() {
-	kinds["hkey"] = func(r *rand.Rand) string { return mostly(r, "h", keyPool) }
+	kinds["hkey"] = func(r *rand.Rand) string { return mostly(r, "p", keyPool) }
 	kinds["elem"] = func(r *rand.Rand) string {
 		if r.IntN(8) == 0 {
 			return value(r)
