@@ -150,6 +150,12 @@ func (c *Client) forgetBlocked() {
 	s.blockedCount--
 }
 
+// unblocked is what is due once a blocked client has its answer.
+func (c *Client) unblocked() {
+	c.forgetBlocked()
+	c.flags &^= flagReplySkip
+}
+
 // unblock lets the client answer and go on with the input held back.
 func (c *Client) unblock(answer func()) {
 	b := c.blocked
@@ -157,6 +163,7 @@ func (c *Client) unblock(answer func()) {
 	s := c.srv
 	c.failed = false
 	s.Host.Answer(c, func() { c.maybeQuiet(answer) })
+	c.flags &^= flagReplySkip
 	if c.failed && b.cmd != nil {
 		s.cmdStats[b.cmd.ID].failed++
 	}
@@ -166,7 +173,7 @@ func (c *Client) unblock(answer func()) {
 func (c *Client) maybeQuiet(fn func()) {
 	n := len(c.out)
 	fn()
-	if c.flags&flagReplyOff != 0 {
+	if c.flags&(flagReplyOff|flagReplySkip) != 0 {
 		c.out = c.out[:n]
 	}
 }
@@ -246,7 +253,7 @@ func (s *Server) retry(c *Client, b *blockedState, key []byte) (served bool) {
 			c.args, c.cmd = args, cmd
 		})
 		if served = !b.again; served {
-			c.forgetBlocked()
+			c.unblocked()
 		}
 	})
 	c.retrying = nil

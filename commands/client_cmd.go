@@ -460,6 +460,10 @@ func (c *Client) timeoutArg(i int, seconds bool) (int64, bool) {
 
 func clientUnblockCommand(c *Client) {
 	withError := false
+	if len(c.args) > 4 {
+		c.addReplySubcommandSyntaxError()
+		return
+	}
 	if len(c.args) == 4 {
 		switch {
 		case equalFold(c.args[3], "timeout"):

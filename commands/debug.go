@@ -158,7 +158,7 @@ func debugObject(c *Client) {
 // plain: tests do not want to push elements of 1 GB.
 func debugPackedThreshold(c *Client) {
 	n, ok := config.ParseMemory(c.arg(2))
-	if !ok || n == 1 || n > 1<<32-1<<20 {
+	if !ok || n > 1<<32-1<<20 {
 		c.addReplyError("argument must be a memory value bigger than 1 and smaller than 4gb")
 		return
 	}

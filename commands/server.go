@@ -204,12 +204,15 @@ type Server struct {
 	lastSave     int64 // unix seconds
 	cron         cronState
 	activeExpire bool
+	ahead        [aheadCommands][]byte // storage of lookAhead
 	scratch      []byte
 	// lists has the settings and the storage of commands on lists.
 	lists quicklist.Env
+	hll   *hllWork // made at its first use
 	// streamIDs and readFroms are storage of stream commands for their arguments.
-	streamIDs []stream.ID
-	readFroms []readFrom
+	streamIDs   []stream.ID
+	readFroms   []readFrom
+	bitfieldOps []bitfieldOp
 	// dumper encodes for DUMP; made at its first use.
 	dumper            *rdb.Encoder
 	dumperCompresses  bool

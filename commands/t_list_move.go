@@ -188,11 +188,11 @@ func blpopCommand(c *Client) { c.blockingPopGeneric(listHead) }
 func brpopCommand(c *Client) { c.blockingPopGeneric(listTail) }
 
 func blmpopCommand(c *Client) {
-	deadline, ok := c.timeoutArg(1, true)
+	keys, where, count, ok := c.lmpopOptions(2)
 	if !ok {
 		return
 	}
-	if keys, where, count, ok := c.lmpopOptions(2); ok {
+	if deadline, ok := c.timeoutArg(1, true); ok {
 		c.blockingPop(keys, where, count, deadline)
 	}
 }

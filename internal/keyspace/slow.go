@@ -206,6 +206,7 @@ func (ks *Keyspace) compactSlice(nanos func() int64, end int64) {
 			}
 		}
 		db.expires.Compact()
+		db.fields.Compact()
 		c.db++
 	}
 	ks.a.CompactEnd()

@@ -72,8 +72,10 @@ const (
 	// entryOverhead is what an element is taken to cost beside its bytes when a
 	// node is asked whether it has room.
 	entryOverhead = 8
-	// lpOverhead is what two listpacks have more than one.
-	lpOverhead = listpack.EmptySize
+	// lpOverhead is what two listpacks have more than one, mergeOverhead what Redis
+	// takes it to be when it asks whether two nodes may become one.
+	lpOverhead    = listpack.EmptySize
+	mergeOverhead = 11
 
 	minCompress = 48 // smallest node that is compressed, bytes
 	minGain     = 8  // bytes that compression must save
@@ -217,5 +219,5 @@ func (l *List) mergeable(a *dict.Arena, r, q dict.Ref) bool {
 		return false
 	}
 	x, y := at(a, r), at(a, q)
-	return !x.plain() && !y.plain() && fits(int(l.fill), x.length()+y.length()-lpOverhead, int(x.count+y.count))
+	return !x.plain() && !y.plain() && fits(int(l.fill), x.length()+y.length()-mergeOverhead, int(x.count+y.count))
 }

@@ -23,7 +23,7 @@ func init() {
 		}
 		return pick(r, []string{"u", "i"}) + strconv.Itoa(1+r.IntN(63))
 	}
-	kinds["bitval"] = func(r *rand.Rand) string { return strconv.FormatInt(r.Int64()>>r.IntN(63)-r.Int64()>>r.IntN(63), 10) }
+	kinds["bitval"] = func(r *rand.Rand) string { return strconv.FormatInt(int64(r.Uint64())>>r.IntN(64), 10) }
 	kinds["span"] = func(r *rand.Rand) string {
 		if r.IntN(15) == 0 {
 			return pick(r, integers)
