@@ -13,7 +13,7 @@ BENCH       ?=
 # Packages in which more than one goroutine lives: the race detector has something to find there.
 RACE_PKGS   := ./eventloop/... ./redisreplica/... ./internal/masterlink/... ./tests/replication/...
 # Packages whose structures check themselves under -tags invariants, and the black-box suites over a binary built so.
-CHECK_PKGS  := ./dict/... ./expire/... ./rdb/... ./internal/... ./commands/... ./tests/differential/...
+CHECK_PKGS  := ./dict/... ./expire/... ./rdb/... ./internal/... ./commands/... ./tests/differential/... ./tests/replication/...
 
 .DEFAULT_GOAL := help
 
@@ -23,7 +23,7 @@ help: ## this list
 
 .PHONY: build
 build: ## the binary, at ./redis-inmemory-replica
-	$(GO) build -trimpath -o $(BIN) .
+	$(GO) build -o $(BIN) .
 
 .PHONY: run
 run: build ## serve: MASTER=host:port follows it; without, a writable server (PORT=6380, ARGS="--directive value")

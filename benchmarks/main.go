@@ -34,6 +34,8 @@ func main() {
 	}
 }
 
+const defaultLabels = "ours,redis"
+
 // run is main without the process: flags, measures, table. The error of a measure does not stop the others.
 func run(args []string, out, progress io.Writer) error {
 	fs := flag.NewFlagSet("benchmarks", flag.ContinueOnError)
@@ -45,7 +47,7 @@ func run(args []string, out, progress io.Writer) error {
 	ours := fs.String("ours", "", "our server (default: built from this tree)")
 	asJSON := fs.Bool("json", false, "one JSON object a measure in place of the table")
 	list := fs.Bool("list", false, "list the measures")
-	labels := fs.String("labels", "ours,redis", "the names of the two columns")
+	labels := fs.String("labels", defaultLabels, "the names of the two columns; with other names than these the bars, which are for redis-server, do not count")
 	cache := fs.String("cache", "", "folder for the RDB that is served to replicas (default: in the system's temporary folder)")
 	profile := fs.String("profile", "", "write CPU profiles of our server to this folder; redis-server is left out")
 	if err := fs.Parse(args); err != nil {
@@ -103,7 +105,7 @@ func run(args []string, out, progress io.Writer) error {
 		if !wanted(m.name, *only) {
 			continue
 		}
-		r := m.measure(e)
+		r := m.measure(e, *labels == defaultLabels)
 		if r.Verdict == verdictError {
 			failed++
 		}

@@ -162,8 +162,12 @@ const (
 	verdictError = "error"
 )
 
-func (m *measure) measure(e *env) result {
-	r := result{Name: m.name, Title: m.title, Unit: m.unit, Bar: m.bar, Aim: m.aim, Sign: m.sign, Absolute: m.absolute}
+// measure runs a row e.runs times. bars says whether its bars count.
+func (m *measure) measure(e *env, bars bool) result {
+	r := result{Name: m.name, Title: m.title, Unit: m.unit, Sign: m.sign, Absolute: m.absolute}
+	if bars || m.absolute {
+		r.Bar, r.Aim = m.bar, m.aim
+	}
 	fail := func(which string, err error) result {
 		r.Verdict, r.Error = verdictError, fmt.Sprintf("%s: %v", which, err)
 		e.say("%s: %s", m.name, r.Error)
@@ -199,7 +203,7 @@ func (m *measure) measure(e *env) result {
 	if alone && !m.absolute {
 		value = math.NaN()
 	}
-	r.Verdict = verdict(value, m.bar, m.aim, m.sign)
+	r.Verdict = verdict(value, r.Bar, r.Aim, m.sign)
 	return r
 }
 

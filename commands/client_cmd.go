@@ -40,7 +40,7 @@ func clientSetinfoCommand(c *Client) {
 	case equalFold(c.args[2], "lib-ver"):
 		c.libVer = c.arg(3)
 	default:
-		c.addReplyError("Unrecognized option '" + c.arg(2) + "'")
+		c.addReplyError("Unrecognized option '" + cText(c.args[2]) + "'")
 		return
 	}
 	c.addReplyOK()
@@ -85,7 +85,7 @@ func clientListCommand(c *Client) {
 		case len(c.args) == 4 && equalFold(c.args[2], "type"):
 			var ok bool
 			if typeName, ok = clientTypeByName(c.args[3]); !ok {
-				c.addReplyError("Unknown client type '" + c.arg(3) + "'")
+				c.addReplyError("Unknown client type '" + cText(c.args[3]) + "'")
 				return
 			}
 		case len(c.args) > 3 && equalFold(c.args[2], "id"):
@@ -264,7 +264,7 @@ func clientKillCommand(c *Client) {
 			case equalFold(opt, "type"):
 				var ok bool
 				if f.typeName, ok = clientTypeByName(val); !ok {
-					c.addReplyError("Unknown client type '" + string(val) + "'")
+					c.addReplyError("Unknown client type '" + cText(val) + "'")
 					return
 				}
 			case equalFold(opt, "addr"):
@@ -273,7 +273,7 @@ func clientKillCommand(c *Client) {
 				f.laddr = string(val)
 			case equalFold(opt, "user"):
 				if string(val) != c.srv.defaultUser.Name {
-					c.addReplyError("No such user '" + string(val) + "'")
+					c.addReplyError("No such user '" + cText(val) + "'")
 					return
 				}
 				f.user = string(val)

@@ -129,7 +129,7 @@ func helloCommand(c *Client) {
 			}
 			j++
 		default:
-			c.addReplyError("Syntax error in HELLO option '" + string(c.args[j]) + "'")
+			c.addReplyError("Syntax error in HELLO option '" + cText(c.args[j]) + "'")
 			return
 		}
 	}
@@ -200,8 +200,23 @@ func validClientName(name []byte) bool {
 	return true
 }
 
-func readonlyCommand(c *Client)  { c.flags |= flagReadOnly; c.addReplyOK() }
-func readwriteCommand(c *Client) { c.flags &^= flagReadOnly; c.addReplyOK() }
+// readMode serves READONLY and READWRITE. Drivers that route reads to replicas
+// send them; redis-server without cluster support refuses them everywhere, a
+// replica here agrees: it answers reads anyway.
+func (c *Client) readMode(readOnly bool) {
+	if !c.srv.Following() {
+		c.addReplyError("This instance has cluster support disabled")
+		return
+	}
+	c.flags &^= flagReadOnly
+	if readOnly {
+		c.flags |= flagReadOnly
+	}
+	c.addReplyOK()
+}
+
+func readonlyCommand(c *Client)  { c.readMode(true) }
+func readwriteCommand(c *Client) { c.readMode(false) }
 
 func timeCommand(c *Client) {
 	// The logical clock counts milliseconds; clients that ask for the time want

@@ -44,7 +44,7 @@ func debugCommand(c *Client) {
 		c.addReplyOK()
 	case n >= 3 && n <= 5 && equalFold(sub, "populate"):
 		debugPopulate(c)
-	case n >= 3 && equalFold(sub, "object"):
+	case n == 3 && equalFold(sub, "object"):
 		debugObject(c)
 	case n == 3 && equalFold(sub, "quicklist-packed-threshold"):
 		debugPackedThreshold(c)
@@ -150,8 +150,8 @@ func debugObject(c *Client) {
 		c.addReplyError(errNoKey)
 		return
 	}
-	c.addReplyStatus(fmt.Sprintf("Value at:0x%x refcount:1 encoding:%s serializedlength:%d lru:%d lru_seconds_idle:%d%s",
-		uint64(e.Ref()), object.EncodingName(e.Type(), e.Encoding()), c.srv.serializedLength(e), e.LRU(), e.IdleSeconds(), e.Value().ListFigures(&c.srv.lists)))
+	c.addReplyStatus(fmt.Sprintf("Value at:0x%x refcount:%d encoding:%s serializedlength:%d lru:%d lru_seconds_idle:%d%s",
+		uint64(e.Ref()), c.srv.refcount(e), object.EncodingName(e.Type(), e.Encoding()), c.srv.serializedLength(e), e.LRU(), e.IdleSeconds(), e.Value().ListFigures(&c.srv.lists)))
 }
 
 // debugPackedThreshold sets the size from which an element of a list is kept

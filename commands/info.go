@@ -179,6 +179,7 @@ func (s *Server) infoMemory(b *strings.Builder) {
 	size("used_memory_vm_total", 0)
 	line(b, "used_memory_vm_functions", 0)
 	size("used_memory_scripts", 0)
+	size("used_memory_functions", 0)
 	line(b, "number_of_cached_scripts", 0)
 	line(b, "number_of_functions", 0)
 	line(b, "number_of_libraries", 0)

@@ -399,6 +399,7 @@ func flushdbCommand(c *Client) {
 	c.srv.trackFlush()
 	c.srv.dirty += int64(c.srv.KS.FlushDB(c.db))
 	c.srv.dirty++
+	c.srv.databasesReady(c.db.ID, c.db.ID)
 	c.addReplyOK()
 }
 
@@ -410,6 +411,7 @@ func flushallCommand(c *Client) {
 	c.srv.trackFlush()
 	c.srv.dirty += int64(c.srv.KS.FlushAll())
 	c.srv.dirty++
+	c.srv.databasesReady(-1, -1)
 	c.addReplyOK()
 }
 
@@ -433,7 +435,7 @@ func (c *Client) expireGeneric(base int64, seconds bool) {
 		case equalFold(o, "lt"):
 			opts |= lt
 		default:
-			c.addReplyError("Unsupported option " + string(o))
+			c.addReplyError("Unsupported option " + cText(o))
 			return
 		}
 	}

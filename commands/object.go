@@ -3,6 +3,7 @@ package commands
 import (
 	"fmt"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
+	"math"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
@@ -26,20 +27,21 @@ func objectEncodingCommand(c *Client) {
 	}
 }
 
-// objectRefcountCommand shows the integers up to 9999 as shared, as Redis
-// shares them.
-func objectRefcountCommand(c *Client) {
-	e, ok := c.objectLookup()
-	if !ok {
-		return
-	}
-	if e.Encoding() == object.EncInt && !c.srv.lfuPolicy() && !(c.srv.V.Maxmemory > 0 && c.srv.lruPolicy()) {
+// refcount is the number of references that Redis would report: integers up to
+// 9999 are shared there, unless each key needs an access history of its own.
+func (s *Server) refcount(e keyspace.Entry) int64 {
+	if e.Encoding() == object.EncInt && !s.lfuPolicy() && !(s.V.Maxmemory > 0 && s.lruPolicy()) {
 		if v := e.StringValue(); len(v) <= 4 && v[0] != '-' {
-			c.addReplyLongLong(2147483647)
-			return
+			return math.MaxInt32
 		}
 	}
-	c.addReplyLongLong(1)
+	return 1
+}
+
+func objectRefcountCommand(c *Client) {
+	if e, ok := c.objectLookup(); ok {
+		c.addReplyLongLong(c.srv.refcount(e))
+	}
 }
 
 func (s *Server) lfuPolicy() bool {

@@ -107,7 +107,7 @@ func replconfCommand(c *Client) {
 			}
 			return // answered by the link, not here
 		default:
-			c.addReplyError("Unrecognized REPLCONF option: " + string(opt))
+			c.addReplyError("Unrecognized REPLCONF option: " + cText(opt))
 			return
 		}
 	}

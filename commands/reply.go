@@ -131,11 +131,7 @@ func (c *Client) addReplyHelp(lines []string) {
 
 // addReplySubcommandSyntaxError answers a subcommand with the wrong shape.
 func (c *Client) addReplySubcommandSyntaxError() {
-	sub := c.args[1]
-	if len(sub) > 128 {
-		sub = sub[:128]
-	}
-	c.addReplyError("unknown subcommand or wrong number of arguments for '" + string(sub) + "'. Try " + upper(c.args[0]) + " HELP.")
+	c.addReplyError("unknown subcommand or wrong number of arguments for '" + string(cString(c.args[1], 128)) + "'. Try " + upper(c.args[0]) + " HELP.")
 }
 
 // deferredLen reserves the place of a container's length that is known only

@@ -10,6 +10,7 @@ import (
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/quicklist"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/stream"
 	"github.com/raniellyferreira/redis-inmemory-replica/rdb"
 	"github.com/raniellyferreira/redis-inmemory-replica/resp"
 )
@@ -170,6 +171,7 @@ type Server struct {
 	monoNow  int64 // ns, monotonic, read once a command
 	dirty    int64 // changes since the last save
 	current  *Client
+	master   *Client // applies the master's stream; the latest made
 	clients  clientList
 	byID     map[uint64]*Client
 	cmdStats []cmdStat
@@ -192,18 +194,25 @@ type Server struct {
 	timeouts       timeoutHeap
 	timerAt        int64 // unix ms for which a timer runs, 0 none
 	lim            object.Limits
-	// hashBuf and refs are storage of commands on collections, between whose
+	// hashBuf, refs and sets are storage of commands on collections, between whose
 	// calls they keep nothing.
 	hashBuf      object.HashBuf
 	refs         []dict.Ref
+	sets         []setSource
 	paused       pauseState
 	ops          opsSampler
 	lastSave     int64 // unix seconds
 	cron         cronState
 	activeExpire bool
+	ahead        [aheadCommands][]byte // storage of lookAhead
 	scratch      []byte
 	// lists has the settings and the storage of commands on lists.
 	lists quicklist.Env
+	hll   *hllWork // made at its first use
+	// streamIDs and readFroms are storage of stream commands for their arguments.
+	streamIDs   []stream.ID
+	readFroms   []readFrom
+	bitfieldOps []bitfieldOp
 	// dumper encodes for DUMP; made at its first use.
 	dumper            *rdb.Encoder
 	dumperCompresses  bool
@@ -269,6 +278,10 @@ func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, erro
 // hookKeyspace lets a keyspace report its changes to this server.
 func (s *Server) hookKeyspace(ks *keyspace.Keyspace) {
 	ks.OnExpired = s.keyExpired
+	ks.OnNew = nil
+	if s.notifyFlags&config.NotifyNew != 0 {
+		ks.OnNew = func(db *keyspace.DB, key []byte) { s.notifyEvent(config.NotifyNew, "new", key, db.ID) }
+	}
 	ks.OnFieldsExpired = s.fieldsExpired
 	ks.OnRetire = func(a *dict.Arena) { s.Host.ReleaseLater(a.Release) }
 	ks.SetLFU(s.lfuPolicy(), s.V.LFULogFactor, s.V.LFUDecayTime)
@@ -316,6 +329,7 @@ func (s *Server) NewMasterClient(db int) *Client {
 	if !c.selectDB(db) {
 		c.selectDB(0)
 	}
+	s.master = c
 	return c
 }
 
@@ -325,7 +339,7 @@ func (s *Server) ConfigChanged() {
 		c.applyReaderLimits()
 	}
 	s.notifyFlags = s.V.NotifyKeyspaceEvents
-	s.KS.SetLFU(s.lfuPolicy(), s.V.LFULogFactor, s.V.LFUDecayTime)
+	s.hookKeyspace(s.KS)
 	s.cron.cycle.Profile = expireProfile(s.V)
 	s.cron.fields.Profile = s.cron.cycle.Profile
 	s.lim = LimitsOf(s.V)
@@ -385,12 +399,12 @@ func (s *Server) SwapKeyspace(ks *keyspace.Keyspace) {
 	for c := s.clients.head; c != nil; c = c.next {
 		c.db = ks.DB(c.db.ID)
 	}
-	if s.current != nil && s.current.flags&flagInternal != 0 {
-		s.current.db = ks.DB(s.current.db.ID)
+	if s.master != nil {
+		s.master.db = ks.DB(s.master.db.ID)
 	}
 	ks.InheritStats(old)
 	s.databasesReady(-1, -1)
-	old.OnExpired, old.OnFieldsExpired, old.OnRetire = nil, nil, nil
+	old.OnExpired, old.OnFieldsExpired, old.OnNew, old.OnRetire = nil, nil, nil, nil
 	s.Host.ReleaseLater(old.Release)
 }
 

@@ -6,6 +6,7 @@ func bitmapCommands() []*Command {
 		{
 			Name: "bitcount", Since: "2.6.0", Complexity: "O(N), N being the bytes looked at",
 			Summary: "Counts the bits that are set in a string.",
+			Proc:    bitcountCommand,
 			Arity:   -2, Flags: CmdReadonly, ACL: CatBitmap,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
 			Args:     args("key#0 [index(start:int end:int [index_unit<BYTE | BIT>@7.0.0])]"),
@@ -14,6 +15,7 @@ func bitmapCommands() []*Command {
 		{
 			Name: "bitfield", Since: "3.2.0", Complexity: "O(1) an operation",
 			Summary: "Reads and changes integers of any width inside of a string.",
+			Proc:    bitfieldCommand,
 			Arity:   -2, Flags: CmdWrite | CmdDenyOOM, ACL: CatBitmap,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyAccess|KeyUpdate|KeyVariableFlags).note("depends on the operations")},
 			GetKeys:  bitfieldKeys,
@@ -23,6 +25,7 @@ func bitmapCommands() []*Command {
 		{
 			Name: "bitfield_ro", Since: "6.0.0", Complexity: "O(1) an operation",
 			Summary: "Reads integers of any width inside of a string.",
+			Proc:    bitfieldroCommand,
 			Arity:   -2, Flags: CmdReadonly | CmdFast, ACL: CatBitmap,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
 			Args:     args("key#0 [GET encoding_offset(encoding offset:int)]..."),
@@ -30,6 +33,7 @@ func bitmapCommands() []*Command {
 		{
 			Name: "bitop", Since: "2.6.0", Complexity: "O(N), N being the length of the longest string",
 			Summary: "Combines strings bit by bit and stores the result.",
+			Proc:    bitopCommand,
 			Arity:   -4, Flags: CmdWrite | CmdDenyOOM, ACL: CatBitmap,
 			KeySpecs: []KeySpec{
 				keyAt(2, KeyOW|KeyUpdate),
@@ -40,6 +44,7 @@ func bitmapCommands() []*Command {
 		{
 			Name: "bitpos", Since: "2.8.7", Complexity: "O(N), N being the bytes looked at",
 			Summary: "Finds the first bit that is set, or clear, in a string.",
+			Proc:    bitposCommand,
 			Arity:   -3, Flags: CmdReadonly, ACL: CatBitmap,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
 			Args:     args("key#0 bit:int [index(start:int [end_index(end:int [index_unit<BYTE | BIT>@7.0.0])])]"),
@@ -48,6 +53,7 @@ func bitmapCommands() []*Command {
 		{
 			Name: "getbit", Since: "2.2.0", Complexity: "O(1)",
 			Summary: "Returns a bit of a string.",
+			Proc:    getbitCommand,
 			Arity:   3, Flags: CmdReadonly | CmdFast, ACL: CatBitmap,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
 			Args:     args("key#0 offset:int"),
@@ -55,6 +61,7 @@ func bitmapCommands() []*Command {
 		{
 			Name: "setbit", Since: "2.2.0", Complexity: "O(1)",
 			Summary: "Sets or clears a bit of a string.",
+			Proc:    setbitCommand,
 			Arity:   4, Flags: CmdWrite | CmdDenyOOM, ACL: CatBitmap,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyAccess|KeyUpdate)},
 			Args:     args("key#0 offset:int value:int"),

@@ -189,9 +189,17 @@ func arenaModel(t testing.TB, seed uint64, ops int) {
 	}
 }
 
+// shorter cuts a number of operations down for go test -short.
+func shorter(ops int) int {
+	if testing.Short() {
+		return ops / 5
+	}
+	return ops
+}
+
 func TestArenaModel(t *testing.T) {
 	for seed := range uint64(3) {
-		arenaModel(t, seed, 6000)
+		arenaModel(t, seed, shorter(6000))
 	}
 }
 

@@ -46,7 +46,8 @@ func load(a *Arena, tb *Table, n uint64, batch bool) {
 // power of two as five million do.
 func TestBytesPerKey(t *testing.T) {
 	n := uint64(1_250_000)
-	if invariants {
+	small := invariants || testing.Short()
+	if small {
 		n = 78_125 // the same share of a power of two
 	}
 	a := testArena(t)
@@ -59,7 +60,7 @@ func TestBytesPerKey(t *testing.T) {
 	}
 	perKey := float64(resident(t, a)) / float64(n)
 	t.Logf("%.2f bytes a key; %+v", perKey, tb.Stats())
-	if perKey > 95 && !invariants {
+	if perKey > 95 && !small {
 		t.Errorf("%.2f bytes a key: %+v, %+v", perKey, tb.Stats(), a.Stats())
 	}
 }

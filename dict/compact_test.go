@@ -68,7 +68,7 @@ func TestCompactRSS(t *testing.T) {
 	a := testArena(t)
 	var tb Table
 	tb.Init(EntryLayout)
-	const n = 400_000
+	n := shorter(400_000)
 	var key [16]byte
 	name := func(i int) []byte { return fmt.Appendf(key[:0], "key:%07d", i) }
 	val := make([]byte, 64)

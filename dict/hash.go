@@ -66,7 +66,6 @@ func hashLong(s uint64, p unsafe.Pointer, n uintptr) uint64 {
 		left -= 16
 	}
 	// The last 16 bytes, overlapping what came before: n > 16, so they exist.
-	p = unsafe.Add(p, left)
-	p = unsafe.Add(p, -16)
+	p = unsafe.Add(p, int(left)-16)
 	return mix(mix(ld64(p, 0)^hashK1, ld64(p, 8)^s)^hashK2^uint64(n), s^hashK3)
 }

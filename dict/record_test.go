@@ -81,7 +81,7 @@ func TestRecordModel(t *testing.T) {
 	for _, l := range []Layout{EntryLayout, ElemLayout} {
 		a := testArena(t)
 		rnd := rand.New(rand.NewPCG(5, uint64(l.Hdr)))
-		for n := range 3000 {
+		for n := range shorter(3000) {
 			m := recordModel{key: randomBytes(rnd, randomLen(rnd)), payload: randomBytes(rnd, randomLen(rnd))}
 			m.h = Header{ExpireAt: randomExpire(rnd)}
 			var r Ref

@@ -62,8 +62,9 @@ func (t *Table) Expand(a *Arena, n int) {
 // resize starts a rehash to 2^n buckets. A small table is done at once.
 func (t *Table) resize(a *Arena, n uint8) {
 	if t.used[0] == 0 {
+		u := a.newArray(n)
 		a.freeArray(t.arr[0])
-		t.arr[0], t.bits[0], t.known[0] = a.newArray(n), n, extraBits
+		t.arr[0], t.bits[0], t.known[0] = u, n, extraBits
 		return
 	}
 	t.arr[1] = a.newArray(n)
@@ -127,12 +128,13 @@ func (t *Table) shrinkIfSparse(a *Arena) {
 	}
 }
 
-// moveBucket moves chain i of array 0 to array 1 and says whether it held anything.
+// moveBucket moves chain i of array 0 to array 1 and says whether it held anything. If the arena is out of memory on the
+// way, every element is in one of the arrays, and a later call goes on.
 func (t *Table) moveBucket(a *Arena, i uint64, readKeys bool) bool {
 	head := t.arr[0] + uint32(i)
-	moved := uint64(0)
+	moved := false
 	mask := uint64(1)<<t.bits[1] - 1
-	for u := head; u != 0; {
+	for u := head; u != 0; u = bucketNext(a.bucket(u)) {
 		b := a.bucket(u)
 		for m := ^matchTags(b, 0) & allSlots; m != 0; m &= m - 1 {
 			j := firstSlot(m)
@@ -144,15 +146,19 @@ func (t *Table) moveBucket(a *Arena, i uint64, readKeys bool) bool {
 				h = i | word>>refBits<<t.bits[0]
 			}
 			t.place(a, 1, t.arr[1]+uint32(h&mask), word&refMask|t.extra(1, h), slotTag(b, j))
-			moved++
+			setSlot(b, j, 0, 0)
+			t.used[0]--
+			moved = true
 		}
-		next := bucketNext(b)
-		if u != head {
-			t.over[0]--
-			a.Free(Ref(u) << (bucketShift - granShift))
-		}
-		u = next
 	}
-	t.used[0] -= moved
-	return moved != 0
+	b := a.bucket(head)
+	next := bucketNext(b)
+	st32(b, nextAt, 0)
+	for next != 0 {
+		u := next
+		next = bucketNext(a.bucket(u))
+		t.over[0]--
+		a.freeArray(u)
+	}
+	return moved
 }

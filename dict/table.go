@@ -185,10 +185,10 @@ func (t *Table) place(a *Arena, w int, head uint32, word uint64, tag uint8) {
 	if invariants {
 		a.debug.mustLive(Ref(t.arr[w]) << (bucketShift - granShift))
 	}
-	t.used[w]++
 	b := a.bucket(head)
 	if m := matchTags(b, 0); m != 0 {
 		setSlot(b, firstSlot(m), word, tag)
+		t.used[w]++
 		return
 	}
 	next := bucketNext(b)
@@ -196,11 +196,13 @@ func (t *Table) place(a *Arena, w int, head uint32, word uint64, tag uint8) {
 		o := a.bucket(next)
 		if m := matchTags(o, 0); m != 0 {
 			setSlot(o, firstSlot(m), word, tag)
+			t.used[w]++
 			return
 		}
 	}
 	u := uint32(a.AllocZeroed(bucketSize) >> (bucketShift - granShift))
 	t.over[w]++
+	t.used[w]++
 	o := a.bucket(u)
 	setSlot(o, 0, word, tag)
 	st32(o, nextAt, next)
@@ -220,12 +222,27 @@ func (t *Table) Delete(a *Arena, h uint64, key []byte) Ref {
 func (t *Table) DeleteSlot(a *Arena, s Slot) Ref {
 	r := t.Ref(a, s)
 	t.unlink(a, s)
+	if t.arr[1] != 0 || t.used[0]>>t.bits[0] == 0 && t.bits[0] != 0 {
+		t.stepAfterDelete(a)
+	}
+	return r
+}
+
+// stepAfterDelete goes on with a rehash or begins to shrink. A deletion must not fail for want of the memory that this
+// takes: then it waits.
+func (t *Table) stepAfterDelete(a *Arena) {
+	defer func() {
+		if e := recover(); e != nil {
+			if _, ok := e.(*OutOfMemoryError); !ok {
+				panic(e)
+			}
+		}
+	}()
 	if t.arr[1] != 0 {
 		t.RehashStep(a, 1)
 	} else {
 		t.shrinkIfSparse(a)
 	}
-	return r
 }
 
 // unlink empties a slot and keeps the chain's rule.
@@ -241,6 +258,10 @@ func (t *Table) unlink(a *Arena, s Slot) {
 	o := a.bucket(next)
 	taken := ^matchTags(o, 0) & allSlots
 	if s.unit != next {
+		if taken == 0 { // a rehash stopped within this chain, see moveBucket
+			setSlot(b, i, 0, 0)
+			return
+		}
 		j := firstSlot(taken)
 		setSlot(b, i, slotWord(o, j), slotTag(o, j))
 		i = j

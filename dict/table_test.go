@@ -249,7 +249,7 @@ func TestTableModel(t *testing.T) {
 	for seed := range uint64(6) {
 		w := newWorld(t, []Layout{EntryLayout, ElemLayout}[seed%2])
 		rnd := rand.New(rand.NewPCG(seed, 9))
-		left := 20_000
+		left := shorter(20_000)
 		w.run(func() (uint64, bool) {
 			left--
 			return rnd.Uint64(), left >= 0
@@ -385,7 +385,7 @@ func TestRehashReadsFewKeys(t *testing.T) {
 
 // Growth before, between and after the calls of a scan, at every size: nothing that stays is missed.
 func TestScanGuarantee(t *testing.T) {
-	for _, n := range []int{0, 1, 10, 11, 100, 1000, 2000} {
+	for _, n := range []int{0, 1, 10, 11, 100, 1000, shorter(2000)} {
 		for _, change := range []string{"none", "grow", "shrink", "both", "expand"} {
 			w := newWorld(t, EntryLayout)
 			for i := range n {
@@ -572,6 +572,78 @@ func TestClearStep(t *testing.T) {
 				t.Error(err)
 			}
 		}
+	}
+}
+
+// Out of memory in the middle of anything, the table has all its elements, and it goes on when there is memory again.
+func TestTableOutOfMemory(t *testing.T) {
+	for _, ballast := range []int{1 << 10, 40 << 10, 1 << 20} {
+		a, err := newArena(1, minReserve)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := &world{t: t, a: a, model: map[string]string{}, where: map[string]int{}}
+		w.tb.Init(EntryLayout)
+		full := func(f func()) (failed bool) {
+			defer func() {
+				if e := recover(); e != nil {
+					if _, ok := e.(*OutOfMemoryError); !ok {
+						panic(e)
+					}
+					failed = true
+				}
+			}()
+			f()
+			return false
+		}
+		var fill []Ref
+		failures := 0
+		for i := range shorter(20_000) {
+			key := fmt.Sprint(i)
+			var r Ref
+			if !full(func() { r = w.make(key, "v") }) {
+				if !full(func() { w.tb.Insert(a, w.hash(key), r) }) {
+					w.model[key], w.where[key] = "v", len(w.keys)
+					w.keys = append(w.keys, key)
+					if i%500 == 499 {
+						// Now there is no memory at all, for some time.
+						for !full(func() { fill = append(fill, a.Alloc(ballast)) }) {
+						}
+						for !full(func() { fill = append(fill, a.Alloc(64)) }) {
+						}
+					}
+					if i%500 == 400 {
+						for _, r := range fill {
+							a.Free(r)
+						}
+						fill = fill[:0]
+					}
+					continue
+				}
+				a.Free(r)
+			}
+			failures++
+			if failures%100 == 1 {
+				w.verify()
+				mustCheck(t, a)
+			}
+			if i%3 == 0 && len(w.keys) > 0 {
+				w.del(w.keys[i%len(w.keys)])
+			}
+		}
+		for _, r := range fill {
+			a.Free(r)
+		}
+		w.verify()
+		if failures == 0 {
+			t.Error("there was always memory")
+		}
+		w.tb.Clear(a, a.Free)
+		if a.Used() != 0 {
+			t.Errorf("%d bytes are left", a.Used())
+		}
+		mustCheck(t, a)
+		a.Release()
 	}
 }
 

@@ -482,7 +482,7 @@ func TestMaxConns(t *testing.T) {
 
 // Replies that do not fit in a socket, to a reader that takes its time.
 func TestHugeReply(t *testing.T) {
-	want := pattern(20 << 20)
+	want := pattern(12 << 20)
 	h := &hooks{data: func(c *Conn, in []byte) { c.Out = append(c.Out, want...); c.Out = append(c.Out, '.') }}
 	s := start(t, Config{}, h)
 	c := dial(t, "tcp", s.addr)
@@ -507,7 +507,7 @@ func TestBigPipeline(t *testing.T) {
 	}}
 	s := start(t, Config{}, h)
 	c := dial(t, "tcp", s.addr)
-	want := pattern(30 << 20)
+	want := pattern(12 << 20)
 	go c.Write(want)
 	got := readFull(t, c, len(want))
 	if string(got) != string(want) {
@@ -520,7 +520,7 @@ func TestBigPipeline(t *testing.T) {
 
 // A client that half-closes after its request gets the whole reply.
 func TestHalfClose(t *testing.T) {
-	want := pattern(16 << 20)
+	want := pattern(12 << 20)
 	var r roll
 	h := &hooks{opened: r.opened, closed: r.gone, data: func(c *Conn, in []byte) { c.Out = append(c.Out, want...) }}
 	s := start(t, Config{}, h)

@@ -70,7 +70,7 @@ func chunk(n int) []byte {
 	return b
 }
 
-const chunks = 512 // 32 MB, more than any socket holds
+const chunks = 320 // 20 MB, more than any socket holds
 
 // Hazard 1, slow reader with pushes: evio forgets what it could not send yet.
 func TestEvioForgetsPushes(t *testing.T) {
@@ -226,7 +226,7 @@ func TestFloodIsHeldBack(t *testing.T) {
 // Hazard 2, half-closed client: whoever writes past evio loses what waits when evio reads the
 // end of input.
 func TestEvioDropsHalfClosed(t *testing.T) {
-	want := pattern(16 << 20)
+	want := pattern(4 << 20)
 	short := make(chan int, 1)
 	path, _, _ := bareEvio(t, evio.Events{Data: func(c evio.Conn, in []byte) ([]byte, evio.Action) {
 		fd := int(reflect.ValueOf(c).Elem().FieldByName("fd").Int())
@@ -246,7 +246,7 @@ func TestEvioDropsHalfClosed(t *testing.T) {
 
 // (TestHalfClose shows the remedy for TCP.)
 func TestHalfCloseSlowReader(t *testing.T) {
-	want := pattern(16 << 20)
+	want := pattern(4 << 20)
 	var r roll
 	h := &hooks{opened: r.opened, closed: r.gone, data: func(c *Conn, in []byte) {
 		for range in {

@@ -2,6 +2,7 @@ package eventloop
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
@@ -147,15 +148,21 @@ func eventually(t testing.TB, what string, ok func() bool) {
 // echo answers each byte with itself.
 func echo(c *Conn, in []byte) { c.Out = append(c.Out, in...) }
 
-// pattern is n bytes that differ by position.
+// pattern is n bytes of noise, each KB of which tells its number.
 func pattern(n int) []byte {
 	b := make([]byte, n)
 	x := uint32(2463534242)
-	for i := range b {
+	for i := range min(n, 1<<16) {
 		x ^= x << 13
 		x ^= x >> 17
 		x ^= x << 5
 		b[i] = byte(x)
+	}
+	for done := 1 << 16; done < n; done *= 2 {
+		copy(b[done:], b[:done])
+	}
+	for i := 0; i+8 <= n; i += 1 << 10 {
+		binary.BigEndian.PutUint64(b[i:], uint64(i))
 	}
 	return b
 }

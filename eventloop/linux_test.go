@@ -331,7 +331,8 @@ type renamedConn struct {
 
 // An evio that is made otherwise is refused, not misread.
 func TestOtherEvio(t *testing.T) {
-	for _, c := range []evio.Conn{&otherConn{}, &renamedConn{}, &renamedConn{loop: new(struct{ conns map[int]*renamedConn })}} {
+	renamed := &renamedConn{fd: 3, lnidx: 0, opened: true, reuse: true, loop: new(struct{ conns map[int]*renamedConn })}
+	for _, c := range []evio.Conn{&otherConn{}, &renamedConn{}, renamed} {
 		if _, err := openGuts(c); err == nil || !strings.Contains(err.Error(), "v1.0.8") {
 			t.Errorf("%T: %v", c, err)
 		}

@@ -55,11 +55,11 @@ func New(cfg Config, h Handler) (*Loop, error) {
 	l.start, l.served, l.conns = make(chan struct{}), make(chan struct{}), map[*Conn]struct{}{}
 	l.max = cfg.MaxConns
 	var urls []string
-	for i, s := range cfg.Addrs {
-		a, err := parseAddr(s)
-		if err != nil {
-			return nil, err
-		}
+	want, err := parseAddrs(cfg.Addrs)
+	if err != nil {
+		return nil, err
+	}
+	for i, a := range want {
 		network := "tcp4"
 		switch {
 		case a.unix:
@@ -124,7 +124,6 @@ func New(cfg Config, h Handler) (*Loop, error) {
 		}
 	}
 	l.addrs.Store(&addrs)
-	var err error
 	if l.wakeW, err = net.Dial("tcp", s.Addrs[len(l.indexes)].String()); err != nil {
 		l.Stop()
 		<-l.served

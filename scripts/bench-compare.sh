@@ -10,5 +10,4 @@ trap 'git worktree remove --force "$tmp/tree" >/dev/null 2>&1 || true; rm -rf "$
 git worktree add --quiet --detach "$tmp/tree" "$ref"
 (cd "$tmp/tree" && go build -o "$tmp/base" .)
 go build -o "$tmp/head" .
-echo "ours = this tree, redis = $(git rev-parse --short "$ref") ($ref)"
-go run ./benchmarks -ours "$tmp/head" -redis "$tmp/base" "$@"
+go run ./benchmarks -ours "$tmp/head" -redis "$tmp/base" -labels "this tree,$ref" "$@"

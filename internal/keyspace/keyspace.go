@@ -63,6 +63,9 @@ type Keyspace struct {
 	// key is a copy that the callee may keep during the call.
 	OnExpired func(db *DB, key []byte)
 
+	// OnNew is called after a key was added; nil while nobody wants to know.
+	OnNew func(db *DB, key []byte)
+
 	// OnFieldsExpired is called after n fields of a hash were deleted because
 	// their time had come, and with the last also the key, if gone is true. The
 	// key is valid during the call.
@@ -142,6 +145,7 @@ type DB struct {
 	expires *expire.Index
 	fields  *expire.Index // hashes with expiring fields
 	later   [][]byte
+	load    *loading // nil but while a snapshot is loaded
 }
 
 // reset makes the database empty, leaving what it held to whoever took it.
@@ -274,34 +278,28 @@ func (db *DB) IsExpired(key []byte) bool {
 }
 
 // Prefetch starts to load what look-ups of the keys will read, so that their
-// cache misses overlap.
+// cache misses overlap. More than a handful of keys at once pushes out what the
+// first ones loaded.
 func (db *DB) Prefetch(keys [][]byte) {
-	if len(keys) < 2 || db.table.Len() < prefetchFrom {
+	if len(keys) < 2 || db.table.Len() < PrefetchFrom {
 		return
 	}
 	var h [prefetchBatch]uint64
-	for len(keys) > 0 {
-		n := min(len(keys), prefetchBatch)
-		for i, k := range keys[:n] {
-			h[i] = db.hash(k)
-			db.table.Prefetch(db.ks.a, h[i])
-		}
-		for _, x := range h[:n] {
-			db.table.PrefetchRecord(db.ks.a, x)
-		}
-		keys = keys[n:]
-		if len(keys) > 0 {
-			// Only the first batch can be useful before its look-ups run.
-			return
-		}
+	n := min(len(keys), prefetchBatch)
+	for i, k := range keys[:n] {
+		h[i] = db.hash(k)
+		db.table.Prefetch(db.ks.a, h[i])
+	}
+	for _, x := range h[:n] {
+		db.table.PrefetchRecord(db.ks.a, x)
 	}
 }
 
 const (
 	prefetchBatch = 32
-	// prefetchFrom is the number of keys below which everything is likely to be
+	// PrefetchFrom is the number of keys below which everything is likely to be
 	// in the processor's cache already.
-	prefetchFrom = 1 << 14
+	PrefetchFrom = 1 << 13
 )
 
 // Delete removes a key and frees its value.
@@ -357,10 +355,7 @@ func (db *DB) SetString(key, val []byte, enc byte, when int64) {
 			when = NoExpire
 		}
 		r := a.NewEntry(dict.Header{Type: object.TypeString, Encoding: enc, LRU: db.ks.freshLRU(), ExpireAt: when}, key, val)
-		db.table.Insert(a, h, r)
-		if when != NoExpire {
-			db.expires.Add(r)
-		}
+		db.insert(h, r)
 		return
 	}
 	r := db.table.Ref(a, s)
@@ -408,6 +403,18 @@ func (db *DB) replace(s dict.Slot, old dict.Ref, enc byte, key, val []byte, when
 	db.freeEntry(old)
 }
 
+// insert puts the record of a new key into the table and the index.
+func (db *DB) insert(h uint64, r dict.Ref) {
+	a := db.ks.a
+	db.table.Insert(a, h, r)
+	if a.Entry(r).HasExpire() {
+		db.expires.Add(r)
+	}
+	if db.ks.OnNew != nil {
+		db.ks.OnNew(db, a.Entry(r).Key())
+	}
+}
+
 // moved notes that the record in a slot has a new address.
 func (db *DB) moved(s dict.Slot, r dict.Ref) {
 	db.table.SetRef(db.ks.a, s, r)
@@ -428,7 +435,7 @@ func (db *DB) ResizeString(key []byte, e Entry, n int) []byte {
 		h := db.hash(key)
 		r, p := a.NewEntrySize(dict.Header{Type: object.TypeString, Encoding: object.EncRaw, LRU: db.ks.freshLRU(), ExpireAt: NoExpire}, key, n)
 		clear(p)
-		db.table.Insert(a, h, r)
+		db.insert(h, r)
 		return p
 	}
 	old := len(e.rec.Payload())
@@ -441,7 +448,7 @@ func (db *DB) ResizeString(key []byte, e Entry, n int) []byte {
 		clear(p[old:])
 	}
 	if r != e.ref {
-		s, ok := db.table.SlotOf(a, db.hash(key), e.ref)
+		s, ok := db.table.LookupRef(a, db.hash(key), e.ref)
 		if !ok {
 			panic(fmt.Sprintf("keyspace: record %d of key %q is not in the table of database %d", e.ref, key, db.ID))
 		}
@@ -451,23 +458,60 @@ func (db *DB) ResizeString(key []byte, e Entry, n int) []byte {
 	return p
 }
 
-// LoadString stores a string that an RDB brought. An RDB has each key once; a
-// second one is an error. expireAt is unix ms, -1 for none; idle is seconds
-// (LRU), freq the LFU counter, -1 when unknown.
+// loadBatch is how many strings of a snapshot are put into the table together:
+// their buckets are loaded at the same time, instead of one cache miss after
+// the other.
+const loadBatch = 32
+
+// loading are string records that are made and not in the table yet.
+type loading struct {
+	n    int
+	hash [loadBatch]uint64
+	ref  [loadBatch]dict.Ref
+}
+
+// LoadString takes a string that an RDB brought. It is found by look-ups after
+// FlushLoad, which also reports a key that is there twice: an RDB has each
+// once. expireAt is unix ms, -1 for none; idle is seconds (LRU), freq the LFU
+// counter, -1 when unknown.
 func (db *DB) LoadString(key, val []byte, expireAt, idle int64, freq int) error {
 	a := db.ks.a
 	h := db.hash(key)
-	if db.table.Find(a, h, key) != 0 {
-		return fmt.Errorf("key %q is there twice", key)
-	}
+	db.table.Prefetch(a, h)
 	if expireAt == -1 {
 		expireAt = NoExpire
 	}
 	r := a.NewEntry(dict.Header{Type: object.TypeString, Encoding: object.EncodeString(val), LRU: db.ks.LoadedLRU(idle, freq), ExpireAt: expireAt}, key, val)
-	db.table.Insert(a, h, r)
-	if expireAt != NoExpire {
-		db.expires.Add(r)
+	if db.load == nil {
+		db.load = new(loading)
 	}
+	l := db.load
+	l.hash[l.n], l.ref[l.n] = h, r
+	if l.n++; l.n == loadBatch {
+		return db.FlushLoad()
+	}
+	return nil
+}
+
+// FlushLoad puts the strings taken by LoadString into the table.
+func (db *DB) FlushLoad() error {
+	l := db.load
+	if l == nil {
+		return nil
+	}
+	a := db.ks.a
+	for i := range l.n {
+		h, r := l.hash[i], l.ref[i]
+		rec := a.Entry(r)
+		if db.table.Find(a, h, rec.Key()) != 0 {
+			return fmt.Errorf("key %q is there twice", rec.Key())
+		}
+		db.table.Insert(a, h, r)
+		if rec.HasExpire() {
+			db.expires.Add(r)
+		}
+	}
+	l.n = 0
 	return nil
 }
 
@@ -503,19 +547,14 @@ func (db *DB) Create(key []byte, typ, enc byte, payload []byte, fixed int) Entry
 	} else {
 		r = a.NewEntry(h, key, payload)
 	}
-	db.table.Insert(a, db.hash(key), r)
+	db.insert(db.hash(key), r)
 	return db.entry(r)
 }
 
 // Adopt puts a record that was made elsewhere (by a loader, or by Copy) under
 // its key, which must not exist.
 func (db *DB) Adopt(r dict.Ref) Entry {
-	a := db.ks.a
-	rec := a.Entry(r)
-	db.table.Insert(a, db.hash(rec.Key()), r)
-	if rec.HasExpire() {
-		db.expires.Add(r)
-	}
+	db.insert(db.hash(db.ks.a.Entry(r).Key()), r)
 	db.trackFields(r)
 	return db.entry(r)
 }
@@ -527,7 +566,7 @@ func (db *DB) Update(e Entry, v object.Value, empty bool) Entry {
 	a := db.ks.a
 	if v.Ref != e.ref {
 		rec := a.Entry(v.Ref)
-		s, ok := db.table.SlotOf(a, db.hash(rec.Key()), e.ref)
+		s, ok := db.table.LookupRef(a, db.hash(rec.Key()), e.ref)
 		if !ok {
 			panic(fmt.Sprintf("keyspace: record %d of key %q is not in the table of database %d", e.ref, rec.Key(), db.ID))
 		}
@@ -562,7 +601,6 @@ func (db *DB) MoveEntry(e Entry, dst *DB, to []byte) {
 	if !ok {
 		panic(fmt.Sprintf("keyspace: record %d of key %q is not in the table of database %d", e.ref, from, db.ID))
 	}
-	when := e.ExpireAt()
 	db.forgetExpire(e.ref)
 	r := e.ref
 	db.table.DeleteSlot(a, s)
@@ -570,10 +608,7 @@ func (db *DB) MoveEntry(e Entry, dst *DB, to []byte) {
 		r = a.Rename(dict.EntryLayout, e.ref, to, false)
 		a.Free(e.ref)
 	}
-	dst.table.Insert(a, dst.hash(to), r)
-	if when != NoExpire {
-		dst.expires.Add(r)
-	}
+	dst.insert(dst.hash(to), r)
 	dst.trackFields(r)
 }
 
@@ -582,10 +617,7 @@ func (db *DB) MoveEntry(e Entry, dst *DB, to []byte) {
 func (db *DB) CopyEntry(e Entry, dst *DB, to []byte) {
 	a := db.ks.a
 	r := e.Value().Copy(to)
-	dst.table.Insert(a, dst.hash(to), r)
-	if when := a.Entry(r).ExpireAt(); when != NoExpire {
-		dst.expires.Add(r)
-	}
+	dst.insert(dst.hash(to), r)
 	dst.trackFields(r)
 	a.Entry(r).SetLRU(db.ks.freshLRU())
 }

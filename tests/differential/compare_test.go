@@ -26,7 +26,8 @@ var looseRules = []loose{
 	{"RANDOMKEY", "random", sameShape},
 	{"KEYS", "hash order", unordered},
 	{"SCAN HSCAN SSCAN ZSCAN", "cursors and order are the table's own; full iterations are compared by %scan", sameShape},
-	{"OBJECT|IDLETIME", "clock", within(2)},
+	{"OBJECT|IDLETIME", "clock; and redis-server shares the integers up to 9999, whose clock is that of any key that holds one (TestIdleTime compares the rest)", sameShape},
+	{"OBJECT|REFCOUNT", "whether a small integer is one of redis-server's shared objects depends on the command that made it (SET shares, COPY does not); no record is shared here", sameKind},
 	{"OBJECT|FREQ", "probabilistic counter", within(10)},
 	{"MEMORY|USAGE", "memory layout", sameShape},
 	{"MEMORY|STATS MEMORY|DOCTOR MEMORY|MALLOC-STATS MEMORY|PURGE", "the allocator's own report", sameKind},
@@ -42,8 +43,12 @@ var looseRules = []loose{
 	{"ACL|GENPASS", "random", sameShape},
 	{"SMEMBERS SINTER SUNION SDIFF HKEYS HVALS PUBSUB|CHANNELS PUBSUB|SHARDCHANNELS", "hash order", unordered},
 	{"HGETALL", "hash order", pairsUnordered},
-	{"SRANDMEMBER HRANDFIELD ZRANDMEMBER", "random", sameShape},
+	{"SRANDMEMBER SPOP HRANDFIELD ZRANDMEMBER", "random", sameShape},
+	{"DUMP", "a set or hash in a table is written in hash order", dumped},
 	{"SLOWLOG|GET LATENCY|LATEST LATENCY|HISTORY LATENCY|HISTOGRAM LATENCY|DOCTOR LATENCY|GRAPH", "durations and clocks", sameKind},
+	{"XADD", "an ID from the clock", clockID},
+	{"XPENDING", "the time since a delivery", pendingIdle},
+	{"XINFO|CONSUMERS XINFO|STREAM", "idle times, times of deliveries", namedIdle},
 	{"MODULE|LIST", "no modules here, but the empty list may be of either kind", sameKind},
 }
 
@@ -178,7 +183,16 @@ func pairsUnordered(cmd []string, r, o testutil.Value) error {
 	return fmt.Errorf("must hold the same pairs, in any order")
 }
 
-var debugObjectVaries = regexp.MustCompile(`at:0x[0-9a-f]+|lru:\d+|lru_seconds_idle:\d+`)
+// dumped: what stands in a hash table may be written in any order; the length must agree. Digests compare the contents.
+func dumped(cmd []string, r, o testutil.Value) error {
+	const rdbSet, rdbHash = 2, 4
+	if r.Kind == '$' && o.Kind == '$' && len(r.Text) == len(o.Text) && len(r.Text) > 0 && r.Text[0] == o.Text[0] && (r.Text[0] == rdbSet || r.Text[0] == rdbHash) {
+		return nil
+	}
+	return exact(cmd, r, o)
+}
+
+var debugObjectVaries = regexp.MustCompile(`refcount:\d+|at:0x[0-9a-f]+|lru:\d+|lru_seconds_idle:\d+`)
 
 func debugObject(cmd []string, r, o testutil.Value) error {
 	r.Text, o.Text = debugObjectVaries.ReplaceAllString(r.Text, "…"), debugObjectVaries.ReplaceAllString(o.Text, "…")
@@ -236,6 +250,23 @@ func help(cmd []string, r, o testutil.Value) error {
 	return nil
 }
 
+// queuedReference takes away the reference that redis-server's queue holds: inside EXEC, a value that is the very argument of a queued
+// command counts two.
+func queuedReference(cmd []string, v testutil.Value) testutil.Value {
+	if len(cmd) != 3 {
+		return v
+	}
+	switch strings.ToUpper(cmd[0] + " " + cmd[1]) {
+	case "OBJECT REFCOUNT":
+		if v.Kind == ':' && v.Int == 2 {
+			v.Int, v.Text = 1, "1"
+		}
+	case "DEBUG OBJECT":
+		v.Text = strings.Replace(v.Text, " refcount:2 ", " refcount:1 ", 1)
+	}
+	return v
+}
+
 // compareExec compares EXEC's elements by the rules of the queued commands.
 func compareExec(queued [][]string, r, o testutil.Value) error {
 	if len(r.Elems) != len(queued) || len(o.Elems) != len(queued) || r.Kind != o.Kind {
@@ -245,7 +276,8 @@ func compareExec(queued [][]string, r, o testutil.Value) error {
 		if same(r.Elems[i], o.Elems[i]) {
 			continue
 		}
-		if err := comparatorFor(cmd)(cmd, r.Elems[i], o.Elems[i]); err != nil {
+		// Ours may count the reference or not; both sides are brought to one.
+		if err := comparatorFor(cmd)(cmd, queuedReference(cmd, r.Elems[i]), queuedReference(cmd, o.Elems[i])); err != nil {
 			return fmt.Errorf("element %d, %s: %w", i, quoteArgs(cmd), err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/tests/testutil"
 )
@@ -247,6 +248,32 @@ func TestEveryCommandHasACase(t *testing.T) {
 	}
 	if len(without) > 0 {
 		t.Errorf("%d commands have no case in testdata/*.txt: %s", len(without), strings.Join(without, " "))
+	}
+}
+
+// TestIdleTime: set, read, restored with an idle time, touched; values that redis-server does not share.
+func TestIdleTime(t *testing.T) {
+	p := newPair(t)
+	payload := expand("@{dump10:000568656c6c6f}", time.Now())
+	for _, c := range []*testutil.Conn{p.redisCtl, p.oursCtl} {
+		c.Must(t, "SET", "new", "hello")
+		c.Must(t, "RESTORE", "old", "0", payload, "IDLETIME", "1000")
+		c.Must(t, "RESTORE", "read", "0", payload, "IDLETIME", "1000")
+		c.Must(t, "GET", "read")
+		c.Must(t, "RESTORE", "touched", "0", payload, "IDLETIME", "1000")
+		c.Must(t, "TOUCH", "touched")
+		c.Must(t, "RESTORE", "typed", "0", payload, "IDLETIME", "1000")
+		c.Must(t, "TYPE", "typed")
+		c.Must(t, "EXISTS", "typed")
+		c.Must(t, "TTL", "typed")
+		c.Must(t, "RESTORE", "got", "0", payload, "IDLETIME", "1000")
+		c.Must(t, "STRLEN", "got")
+	}
+	for _, key := range []string{"new", "old", "read", "touched", "typed", "got"} {
+		cmd := []string{"OBJECT", "IDLETIME", key}
+		if err := within(2)(cmd, p.redisCtl.Must(t, cmd...), p.oursCtl.Must(t, cmd...)); err != nil {
+			t.Errorf("%q: redis %v, ours %v: %v", cmd, p.redisCtl.Must(t, cmd...), p.oursCtl.Must(t, cmd...), err)
+		}
 	}
 }
 
