@@ -27,7 +27,7 @@ func TestCorpus(t *testing.T) {
 				t.Fatal(err)
 			}
 			var want struct {
-				Digest string
+				Digest string `json:"debug_digest"`
 				DBs    map[string]map[string]struct {
 					Digest, Encoding, Type string
 					Pexpiretime            int64

@@ -17,15 +17,6 @@ import (
 	"github.com/raniellyferreira/redis-inmemory-replica/rdb"
 )
 
-// wire is a command as it stands in the input.
-func wire(args ...string) []byte {
-	b := fmt.Appendf(nil, "*%d\r\n", len(args))
-	for _, a := range args {
-		b = fmt.Appendf(b, "$%d\r\n%s\r\n", len(a), a)
-	}
-	return b
-}
-
 // TestSetCommandsDoNotAllocate runs them on a set in each encoding.
 func TestSetCommandsDoNotAllocate(t *testing.T) {
 	s, h := newTestServer(t)

@@ -5,18 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/raniellyferreira/redis-inmemory-replica/resp"
 )
-
-// wire is a command as a client sends it.
-func wire(words ...string) []byte {
-	b := resp.AppendArray(nil, len(words))
-	for _, w := range words {
-		b = resp.AppendBulkString(b, w)
-	}
-	return b
-}
 
 // TestZsetCommandsDoNotAllocate covers a small sorted set and a large one.
 func TestZsetCommandsDoNotAllocate(t *testing.T) {
