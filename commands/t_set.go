@@ -67,7 +67,7 @@ func (c *Client) addMembers(key []byte, e keyspace.Entry, found bool, members []
 	lim := &c.srv.lim
 	if !found {
 		p, enc, n, ok := object.AppendSet(c.srv.scratch[:0], members, lim)
-		c.srv.scratch = p[:0]
+		c.srv.keepScratch(p)
 		if ok {
 			c.db.Create(key, object.TypeSet, enc, p, 0)
 			return int64(n)
