@@ -217,8 +217,8 @@ func TestZsetModel(t *testing.T) {
 	small, tiny := DefaultLimits(), DefaultLimits()
 	tiny.ZsetMaxListpackEntries, tiny.ZsetMaxListpackValue = 6, 20
 	none := Limits{}
-	for seed := range uint64(6) {
-		zsetModel(t, seed, 1500, small)
+	for seed := range uint64(4) {
+		zsetModel(t, seed, 1200, small)
 		zsetModel(t, seed, 800, tiny)
 		zsetModel(t, seed, 800, none)
 	}
