@@ -34,7 +34,11 @@ func (s *Server) Cron() int64 {
 		}
 	}
 	s.KS.Begin(s.now, keyspace.ExpiryIgnored)
-	s.KS.Maintain(s.Host.Nanos, 1e6)
+	slice := int64(1e6)
+	if s.KS.LazyPending() > 0 {
+		slice = 3e6 // memory that could be used again is worth more than calm
+	}
+	s.KS.Maintain(s.Host.Nanos, slice)
 	if s.cron.loops%hz == 0 {
 		s.clientsCron()
 		s.trackingCron()

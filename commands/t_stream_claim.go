@@ -69,7 +69,7 @@ func (c *Client) parseClaim() (o claimOptions, ok bool) {
 				return o, false
 			}
 		default:
-			c.addReplyError("Unrecognized XCLAIM option '" + string(cString(opt, len(opt))) + "'")
+			c.addReplyError("Unrecognized XCLAIM option '" + cText(opt) + "'")
 			return o, false
 		}
 	}

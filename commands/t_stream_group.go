@@ -32,13 +32,13 @@ func (c *Client) lookupGroup() (v object.Value, g *stream.Group) {
 		g = v.Stream().Group(v.A, c.args[2])
 	}
 	if g == nil {
-		c.addReplyError("-NOGROUP No such key '" + c.arg(1) + "' or consumer group '" + c.arg(2) + "'")
+		c.addReplyError("-NOGROUP No such key '" + cText(c.args[1]) + "' or consumer group '" + cText(c.args[2]) + "'")
 	}
 	return v, g
 }
 
 func (c *Client) addReplyNoSuchGroup() {
-	c.addReplyError("-NOGROUP No such consumer group '" + c.arg(3) + "' for key name '" + c.arg(2) + "'")
+	c.addReplyError("-NOGROUP No such consumer group '" + cText(c.args[3]) + "' for key name '" + cText(c.args[2]) + "'")
 }
 
 // xgroupLookup finds the stream of args[2], which must exist, and in it the

@@ -113,7 +113,7 @@ func (c *Client) parseReadIDs(r *streamRead) ([]readFrom, bool) {
 			return nil, false
 		}
 		if r.inGroup && (!found || v.Stream().Group(v.A, r.group) == nil) {
-			c.addReplyError("-NOGROUP No such key '" + string(key) + "' or consumer group '" + string(r.group) + "' in XREADGROUP with GROUP option")
+			c.addReplyError("-NOGROUP No such key '" + cText(key) + "' or consumer group '" + cText(r.group) + "' in XREADGROUP with GROUP option")
 			return nil, false
 		}
 		var f readFrom

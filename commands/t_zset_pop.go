@@ -125,15 +125,16 @@ func (c *Client) blockingZpop(keys [][]byte, end zsetEnd, timeoutArg int, count 
 	if !ok {
 		return
 	}
+	ready := c.readyKey()
 	for i, key := range keys {
+		if ready != nil && string(ready) != string(key) {
+			continue
+		}
 		e, found := c.lookupKeyWrite(key)
 		if !found {
 			continue
 		}
 		if e.Type() != object.TypeZset {
-			if c.retrying != nil {
-				continue // another type came to be under the key: wait on
-			}
 			c.addReplyErrorWrongType()
 			return
 		}

@@ -69,7 +69,7 @@ func (w *treeWalk) node(r dict.Ref, height int, lo, hi ID) error {
 
 func (w *treeWalk) leaf(r dict.Ref, lo, hi ID) error {
 	l := leafAt(w.a, r)
-	if l.n == 0 || l.n > l.room || l.room > leafCap || leafSize(int(l.room), int(w.t.vsize)) > w.a.Usable(r) {
+	if l.n == 0 || l.n > l.room || int(l.room) > w.t.fullRoom() || leafSize(int(l.room), int(w.t.vsize)) > w.a.Usable(r) {
 		return fmt.Errorf("leaf %d has %d keys, room for %d, %d bytes", r, l.n, l.room, w.a.Usable(r))
 	}
 	if l.prev != w.last {

@@ -31,8 +31,8 @@
 //
 // # The tree
 //
-// Nodes and pending entries are held in B+trees of IDs, 64 keys a leaf and 64
-// children an inner node. IDs almost always arrive in ascending order, so a
+// Nodes and pending entries are held in B+trees of IDs, 64 to 72 keys a leaf (what
+// fills a block) and 64 children an inner node. IDs almost always arrive in ascending order, so a
 // full leaf at the right end is not split in halves: a new one is begun, and
 // leaves stay full. A tree of one leaf starts at four keys and doubles.
 //

@@ -222,7 +222,7 @@ func (s *Stream) CopyTo(a *dict.Arena, dst *Stream) {
 }
 
 // bytes is the memory of a tree, its values' blocks not counted: exact for a
-// tree of one leaf, else as if all nodes were full by three quarters.
+// tree of one leaf, else as if leaves were full by seven eighths.
 func (t *Tree) bytes(a *dict.Arena) int64 {
 	switch {
 	case t.n == 0:
@@ -230,7 +230,7 @@ func (t *Tree) bytes(a *dict.Arena) int64 {
 	case t.height == 0:
 		return int64(a.Usable(t.root))
 	}
-	leaves := int64(t.n)/(leafCap*3/4) + 1
+	leaves := int64(t.n)/int64(t.fullRoom()*7/8) + 1
 	return leaves*int64(dict.RoundUp(leafSize(leafCap, int(t.vsize)))) + (leaves/(fanout*3/4)+1)*int64(dict.RoundUp(innerSize))
 }
 

@@ -392,10 +392,15 @@ func (s *Stream) Trim(a *dict.Arena, t Trim) int64 {
 	return gone
 }
 
-// lastOf returns the ID of the last entry of a node, deleted or not.
+// lastOf returns the ID of the last entry of a node, deleted or not; that of the
+// node itself when it has no entries, as one from an RDB may.
 func lastOf(lp []byte, first ID) ID {
 	p := listpack.Last(lp)
-	for k := intAt(lp, p); k > 0; k-- {
+	k := intAt(lp, p)
+	if k == 0 {
+		return first
+	}
+	for ; k > 0; k-- {
 		p = listpack.Prev(lp, p)
 	}
 	p = listpack.Next(lp, p)

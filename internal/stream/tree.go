@@ -7,8 +7,9 @@ import (
 )
 
 const (
-	leafCap   = 64 // keys of a leaf
+	leafCap   = 64 // keys that a leaf has at least once it has grown; see fullRoom
 	leafStart = 4  // keys of the first leaf of a tree
+	maxVsize  = 31 // bytes of a value
 	fanout    = 64 // children of an inner node
 	maxHeight = 8  // levels of inner nodes: 32^8 leaves are more than an arena holds
 
@@ -43,6 +44,17 @@ type inner struct {
 const innerSize = int(unsafe.Sizeof(inner{}))
 
 func leafSize(room, vsize int) int { return leafHead + room*(16+vsize) }
+
+// fullRooms is how many keys a grown leaf has room for, by the size of its
+// values: what fits into the block that the arena gives for leafCap of them.
+var fullRooms = func() (rooms [maxVsize + 1]int) {
+	for vsize := range rooms {
+		rooms[vsize] = (dict.RoundUp(leafSize(leafCap, vsize)) - leafHead) / (16 + vsize)
+	}
+	return rooms
+}()
+
+func (t *Tree) fullRoom() int { return fullRooms[t.vsize&maxVsize] }
 
 func (l *leaf) keys() []ID {
 	return unsafe.Slice((*ID)(unsafe.Add(unsafe.Pointer(l), leafHead)), int(l.room))[:l.n]
@@ -168,7 +180,7 @@ func (t *Tree) Insert(a *dict.Arena, id ID) (v unsafe.Pointer, added bool) {
 	if l.n < l.room {
 		return t.put(l, i, id), true
 	}
-	if l.room < leafCap {
+	if int(l.room) < t.fullRoom() {
 		return t.put(t.grow(a, r, l, &p), i, id), true
 	}
 	return t.split(a, r, l, &p, i, id), true
@@ -193,7 +205,7 @@ func (t *Tree) put(l *leaf, i int, id ID) unsafe.Pointer {
 
 // grow gives a leaf that is not of full size twice the room, in another block.
 func (t *Tree) grow(a *dict.Arena, r dict.Ref, l *leaf, p *path) *leaf {
-	nr := newLeaf(a, min(2*int(l.room), leafCap), t.vsize)
+	nr := newLeaf(a, min(2*int(l.room), t.fullRoom()), t.vsize)
 	t.replaceLeaf(a, r, l, nr, p)
 	return leafAt(a, nr)
 }
@@ -241,7 +253,7 @@ func (t *Tree) split(a *dict.Arena, r dict.Ref, l *leaf, p *path, i int, id ID) 
 	if grows && t.height == maxHeight {
 		panic("stream: tree of " + ID{t.n, uint64(t.height)}.String() + " keys-levels cannot grow")
 	}
-	nr := newLeaf(a, leafCap, t.vsize)
+	nr := newLeaf(a, t.fullRoom(), t.vsize)
 	var spare [maxHeight + 1]dict.Ref
 	for k := range full {
 		spare[k] = a.Alloc(innerSize)
@@ -253,11 +265,11 @@ func (t *Tree) split(a *dict.Arena, r dict.Ref, l *leaf, p *path, i int, id ID) 
 	m := leafAt(a, nr)
 	m.prev, m.next = r, l.next
 	var v unsafe.Pointer
-	if r == t.tail && i == leafCap {
+	if r == t.tail && i == int(l.n) {
 		v = t.put(m, 0, id) // in ascending order leaves stay full
 	} else {
-		half := leafCap / 2
-		m.n = uint16(leafCap - half)
+		half := int(l.n) / 2
+		m.n = l.n - uint16(half)
 		copy(m.keys(), l.keys()[half:])
 		copy(m.vals(0, int(m.n), t.vsize), l.vals(half, int(m.n), t.vsize))
 		l.n = uint16(half)

@@ -164,7 +164,7 @@ func TestTreeAscending(t *testing.T) {
 	if m.tree.height < 2 {
 		t.Errorf("height %d", m.tree.height)
 	}
-	if per := float64(m.a.Used()) / n; per > 27 {
+	if per := float64(m.a.Used()) / n; per > 26 {
 		t.Errorf("%.1f bytes a key", per)
 	}
 	for i := range n / 2 {
