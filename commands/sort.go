@@ -29,15 +29,14 @@ type sortItem struct {
 
 // sortQuery is a parsed SORT.
 type sortQuery struct {
-	desc, alpha  bool
-	dontSort     bool // a BY pattern without a '*'
-	by           []byte
-	get          []keyPattern
-	store        []byte
-	storing      bool
-	from, count  int64
-	start, end   int64 // of the elements to answer, both included
-	limitsOutput bool  // LIMIT leaves some out
+	desc, alpha bool
+	dontSort    bool // a BY pattern without a '*'
+	by          []byte
+	get         []keyPattern
+	store       []byte
+	storing     bool
+	from, count int64
+	start, end  int64 // of the elements to answer, both included
 
 	items []sortItem
 	texts []byte // what items refer to; parts stay valid when it grows
@@ -200,7 +199,6 @@ func (q *sortQuery) limit(n int64) {
 		q.start, q.end = n-1, n-2
 	}
 	q.end = min(q.end, n-1)
-	q.limitsOutput = q.start != 0 || q.end != n-1
 }
 
 // collectSort copies the elements of a value of n elements. Where nothing is to be
