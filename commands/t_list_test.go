@@ -9,14 +9,6 @@ import (
 	"github.com/raniellyferreira/redis-inmemory-replica/rdb"
 )
 
-func bulkCommand(words ...string) []byte {
-	in := fmt.Appendf(nil, "*%d\r\n", len(words))
-	for _, w := range words {
-		in = fmt.Appendf(in, "$%d\r\n%s\r\n", len(w), w)
-	}
-	return in
-}
-
 func TestListCommandsDoNotAllocate(t *testing.T) {
 	s, h := newTestServer(t, "list-compress-depth", "2")
 	c := newTestClient(s)
@@ -34,7 +26,7 @@ func TestListCommandsDoNotAllocate(t *testing.T) {
 	} {
 		var in []byte
 		for _, cmd := range cmds {
-			in = append(in, bulkCommand(strings.Fields(cmd)...)...)
+			in = append(in, wire(strings.Fields(cmd)...)...)
 		}
 		run := func() {
 			h.milli++
