@@ -51,7 +51,7 @@ func (s *Server) clientsCron() {
 	}
 	for c := s.clients.head; c != nil; {
 		next := c.next
-		if c.flags&(flagReplicaConn|flagMaster|flagPubSub) == 0 && c.blocked == nil && s.now-c.lastUsed > limit {
+		if c.flags&(flagReplicaConn|flagMaster|flagPubSub|flagMonitor) == 0 && c.blocked == nil && s.now-c.lastUsed > limit {
 			s.Host.Logf(LogVerbose, "Closing idle client")
 			c.conn.Close()
 		}

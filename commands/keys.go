@@ -375,6 +375,7 @@ func swapdbCommand(c *Client) {
 	if a != b {
 		c.srv.touchWatchedDBs(int(a), int(b))
 		c.srv.KS.Swap(int(a), int(b))
+		c.srv.databasesReady(int(a), int(b))
 	}
 	c.srv.dirty++
 	c.addReplyOK()

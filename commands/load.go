@@ -7,6 +7,7 @@ import (
 	"github.com/raniellyferreira/redis-inmemory-replica/dict"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/quicklist"
 	"github.com/raniellyferreira/redis-inmemory-replica/rdb"
 )
 
@@ -33,7 +34,9 @@ type Loader struct {
 	// to yet.
 	value object.Value
 	typ   rdb.Type
-	buf   []byte   // scratch
+	buf   []byte // scratch
+	lists quicklist.Env
+	set   setBuilder
 	meta  rdb.Meta // of that collection; Key is a copy
 
 	// single is set for RESTORE: the value is kept in value, not put in a table.
@@ -53,7 +56,20 @@ func NewLoader(ks *keyspace.Keyspace, lim object.Limits, now int64) *Loader {
 // of the process: the old dataset stays in service.
 func (l *Loader) Load(d *rdb.Decoder) (err error) {
 	defer keyspace.CatchOutOfMemory(&err)
-	return d.Decode(l)
+	if err := d.Decode(l); err != nil {
+		return err
+	}
+	return l.flush()
+}
+
+// flush puts what the databases still hold back into their tables.
+func (l *Loader) flush() error {
+	for i := range l.ks.Databases() {
+		if err := l.ks.DB(i).FlushLoad(); err != nil {
+			return fmt.Errorf("database %d: %w", i, err)
+		}
+	}
+	return nil
 }
 
 // Keyspace is what was loaded into.
@@ -113,6 +129,9 @@ func (l *Loader) finish(m *rdb.Meta, r dict.Ref) error {
 	if l.single {
 		l.value, l.got = object.Value{A: l.ks.Arena(), Ref: r}, true
 		return nil
+	}
+	if err := l.db.FlushLoad(); err != nil {
+		return err
 	}
 	if l.db.Exists(m.Key) {
 		return fmt.Errorf("key %q is there twice", m.Key)

@@ -40,7 +40,7 @@ func longestEntry(lp []byte) int {
 }
 
 // maxHashHint bounds the table that is made ahead by what an RDB claims.
-const maxHashHint = 1 << 20
+const maxHashHint = 1 << 14
 
 // beginHash starts a hash that comes field by field. It is built as a large one,
 // in which duplicates show, and packed at the end if it is small.

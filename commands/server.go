@@ -9,6 +9,7 @@ import (
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/quicklist"
 	"github.com/raniellyferreira/redis-inmemory-replica/rdb"
 	"github.com/raniellyferreira/redis-inmemory-replica/resp"
 )
@@ -56,13 +57,12 @@ type Host interface {
 	RandomBytes(n int) []byte
 	// After runs fn on the loop once d nanoseconds have passed.
 	After(d int64, fn func())
-	// Resume goes on with the input that a client's connection held back; Answer
-	// lets a client that is not being served write replies first.
+	// Resume goes on with the input that a client's connection held back.
 	Resume(c *Client)
+	// Answer lets a client that is not being served write replies, in fn, which
+	// does not run if the connection is closed. The client goes on with its input
+	// in a later turn.
 	Answer(c *Client, fn func())
-	// Attempt lets a client that is not being served write a reply; if fn returns
-	// true the client goes on with its input.
-	Attempt(c *Client, fn func() bool)
 	// DropLink ends the present connection to the master.
 	DropLink()
 	// ResetLoopStats forgets the longest turn.
@@ -185,23 +185,33 @@ type Server struct {
 	watchedKeys map[watchID][]*watchedKey
 	// blockedOn are the clients that wait for a key, in order; readyKeys the keys
 	// that changed and have not been served.
-	blockedOn      map[watchID][]*Client
+	blockedOn      map[watchID]*keyQueue
 	blockedCount   int
 	readyKeys      []watchID
+	readySpare     []watchID // storage for the next round of readyKeys
 	servingBlocked bool
+	timeouts       timeoutHeap
+	timerAt        int64 // unix ms for which a timer runs, 0 none
 	lim            object.Limits
-	// hashBuf and refs are storage of commands on collections, between whose
+	// hashBuf, refs and sets are storage of commands on collections, between whose
 	// calls they keep nothing.
 	hashBuf      object.HashBuf
 	refs         []dict.Ref
+	sets         []setSource
 	paused       pauseState
 	ops          opsSampler
 	lastSave     int64 // unix seconds
 	cron         cronState
 	activeExpire bool
 	scratch      []byte
-	hll          *hllWork // made at its first use
-	bitfieldOps  []bitfieldOp
+	// lists has the settings and the storage of commands on lists.
+	lists       quicklist.Env
+	hll         *hllWork // made at its first use
+	bitfieldOps []bitfieldOp
+	slowlog     slowlog
+	latency     latencyMonitor
+	monitors    []*Client
+	monitorBuf  []byte
 	// dumper encodes for DUMP; made at its first use.
 	dumper            *rdb.Encoder
 	dumperCompresses  bool
@@ -234,13 +244,14 @@ func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, erro
 		byID:         make(map[uint64]*Client),
 		errorStats:   make(map[string]*int64),
 		watchedKeys:  make(map[watchID][]*watchedKey),
-		blockedOn:    make(map[watchID][]*Client),
+		blockedOn:    make(map[watchID]*keyQueue),
 		pubsub:       newPubsub(),
 		tracking:     newTracking(),
 		notifyFlags:  conf.Values.NotifyKeyspaceEvents,
 		lim:          LimitsOf(conf.Values),
 		activeExpire: true,
 	}
+	object.SetListSettings(&s.lists, &s.lim)
 	renames := make([]Rename, 0, len(conf.Values.RenamedCommands))
 	for _, r := range conf.Values.RenamedCommands {
 		renames = append(renames, Rename{From: r.From, To: r.To})
@@ -331,6 +342,7 @@ func (s *Server) ConfigChanged() {
 	s.cron.cycle.Profile = expireProfile(s.V)
 	s.cron.fields.Profile = s.cron.cycle.Profile
 	s.lim = LimitsOf(s.V)
+	object.SetListSettings(&s.lists, &s.lim)
 }
 
 // Admit decides whether a new connection may talk to the server. A non-empty
@@ -366,6 +378,7 @@ func (s *Server) RemoveClient(c *Client) {
 	c.unwatchAll()
 	c.forgetBlocked()
 	s.dropSubscriptions(c)
+	s.dropMonitor(c)
 	s.disableTracking(c)
 	c.multi = nil
 	s.clients.remove(c)
@@ -390,6 +403,7 @@ func (s *Server) SwapKeyspace(ks *keyspace.Keyspace) {
 		s.master.db = ks.DB(s.master.db.ID)
 	}
 	ks.InheritStats(old)
+	s.databasesReady(-1, -1)
 	old.OnExpired, old.OnFieldsExpired, old.OnNew, old.OnRetire = nil, nil, nil, nil
 	s.Host.ReleaseLater(old.Release)
 }

@@ -435,3 +435,68 @@ func TestHashCommandsDoNotAllocate(t *testing.T) {
 		}
 	}
 }
+
+// TestHashEvents lists the keyspace events of the commands on hashes, in order.
+func TestHashEvents(t *testing.T) {
+	s, h := newTestServer(t, "notify-keyspace-events", "Egh")
+	c := newTestClient(s)
+	sub := newTestClient(s)
+	do(sub, "PSUBSCRIBE", "__keyevent@0__:*")
+	conn := sub.conn.(*fakeConn)
+	events := func() string {
+		var list []string
+		for _, part := range strings.Split(string(conn.pushed), "__keyevent@0__:") {
+			if name, _, ok := strings.Cut(part, "\r\n"); ok && name != "*" && !strings.HasPrefix(name, "*") {
+				list = append(list, name)
+			}
+		}
+		conn.pushed = nil
+		return strings.Join(list, " ")
+	}
+	for _, step := range [][2]string{
+		{"HSET h a 1 b 2", "hset"},
+		{"HMSET h c 3", "hset"},
+		{"HSETNX h c 3", ""},
+		{"HSETNX h d 3", "hset"},
+		{"HINCRBY h c 3", "hincrby"},
+		{"HINCRBYFLOAT h c 3", "hincrbyfloat"},
+		{"HGET h c", ""},
+		{"HDEL h d x", "hdel"},
+		{"HDEL h x", ""},
+		{"HEXPIRE h 10 FIELDS 2 a b", "hexpire"},
+		{"HEXPIRE h 10 NX FIELDS 2 a b", ""},
+		{"HPERSIST h FIELDS 2 a c", "hpersist"},
+		{"HPERSIST h FIELDS 2 a c", ""},
+		{"HPEXPIREAT h 1 FIELDS 1 a", "hdel"},
+		{"HSETEX h FIELDS 1 e 1", "hset"},
+		{"HSETEX h EX 10 FIELDS 1 e 1", "hset hexpire"},
+		{"HSETEX h PXAT 1 FIELDS 1 e 1", "hset hdel"},
+		{"HGETEX h FIELDS 1 c", ""},
+		{"HGETEX h EX 10 FIELDS 1 c", "hexpire"},
+		{"HGETEX h PERSIST FIELDS 1 c", "hpersist"},
+		{"HGETDEL h FIELDS 2 c x", "hdel"},
+		{"HGETDEL h FIELDS 1 b", "hdel del"},
+		{"HSET h a 1", "hset"},
+		{"HDEL h a", "hdel del"},
+		{"HSETEX h PX 50 FIELDS 2 a 1 b 2", "hset hexpire"},
+	} {
+		do(c, strings.Fields(step[0])...)
+		if got := events(); got != step[1] {
+			t.Errorf("%s: %q, want %q", step[0], got, step[1])
+		}
+	}
+	do(c, "HPEXPIRE", "h", "90", "FIELDS", "1", "b")
+	events()
+	h.milli += 60
+	do(c, "HMGET", "h", "a", "b")
+	if got := events(); got != "hexpired" {
+		t.Errorf("an access to an expired field: %q", got)
+	}
+	h.milli += 60
+	for range 10 {
+		s.Cron()
+	}
+	if got := events(); got != "hexpired del" {
+		t.Errorf("the active cycle: %q", got)
+	}
+}

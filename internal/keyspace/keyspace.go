@@ -145,6 +145,7 @@ type DB struct {
 	expires *expire.Index
 	fields  *expire.Index // hashes with expiring fields
 	later   [][]byte
+	load    *loading // nil but while a snapshot is loaded
 }
 
 // reset makes the database empty, leaving what it held to whoever took it.
@@ -453,7 +454,7 @@ func (db *DB) ResizeString(key []byte, e Entry, n int) []byte {
 		clear(p[old:])
 	}
 	if r != e.ref {
-		s, ok := db.table.SlotOf(a, db.hash(key), e.ref)
+		s, ok := db.table.LookupRef(a, db.hash(key), e.ref)
 		if !ok {
 			panic(fmt.Sprintf("keyspace: record %d of key %q is not in the table of database %d", e.ref, key, db.ID))
 		}
@@ -463,23 +464,60 @@ func (db *DB) ResizeString(key []byte, e Entry, n int) []byte {
 	return p
 }
 
-// LoadString stores a string that an RDB brought. An RDB has each key once; a
-// second one is an error. expireAt is unix ms, -1 for none; idle is seconds
-// (LRU), freq the LFU counter, -1 when unknown.
+// loadBatch is how many strings of a snapshot are put into the table together:
+// their buckets are loaded at the same time, instead of one cache miss after
+// the other.
+const loadBatch = 32
+
+// loading are string records that are made and not in the table yet.
+type loading struct {
+	n    int
+	hash [loadBatch]uint64
+	ref  [loadBatch]dict.Ref
+}
+
+// LoadString takes a string that an RDB brought. It is found by look-ups after
+// FlushLoad, which also reports a key that is there twice: an RDB has each
+// once. expireAt is unix ms, -1 for none; idle is seconds (LRU), freq the LFU
+// counter, -1 when unknown.
 func (db *DB) LoadString(key, val []byte, expireAt, idle int64, freq int) error {
 	a := db.ks.a
 	h := db.hash(key)
-	if db.table.Find(a, h, key) != 0 {
-		return fmt.Errorf("key %q is there twice", key)
-	}
+	db.table.Prefetch(a, h)
 	if expireAt == -1 {
 		expireAt = NoExpire
 	}
 	r := a.NewEntry(dict.Header{Type: object.TypeString, Encoding: object.EncodeString(val), LRU: db.ks.LoadedLRU(idle, freq), ExpireAt: expireAt}, key, val)
-	db.table.Insert(a, h, r)
-	if expireAt != NoExpire {
-		db.expires.Add(r)
+	if db.load == nil {
+		db.load = new(loading)
 	}
+	l := db.load
+	l.hash[l.n], l.ref[l.n] = h, r
+	if l.n++; l.n == loadBatch {
+		return db.FlushLoad()
+	}
+	return nil
+}
+
+// FlushLoad puts the strings taken by LoadString into the table.
+func (db *DB) FlushLoad() error {
+	l := db.load
+	if l == nil {
+		return nil
+	}
+	a := db.ks.a
+	for i := range l.n {
+		h, r := l.hash[i], l.ref[i]
+		rec := a.Entry(r)
+		if db.table.Find(a, h, rec.Key()) != 0 {
+			return fmt.Errorf("key %q is there twice", rec.Key())
+		}
+		db.table.Insert(a, h, r)
+		if rec.HasExpire() {
+			db.expires.Add(r)
+		}
+	}
+	l.n = 0
 	return nil
 }
 
@@ -534,7 +572,7 @@ func (db *DB) Update(e Entry, v object.Value, empty bool) Entry {
 	a := db.ks.a
 	if v.Ref != e.ref {
 		rec := a.Entry(v.Ref)
-		s, ok := db.table.SlotOf(a, db.hash(rec.Key()), e.ref)
+		s, ok := db.table.LookupRef(a, db.hash(rec.Key()), e.ref)
 		if !ok {
 			panic(fmt.Sprintf("keyspace: record %d of key %q is not in the table of database %d", e.ref, rec.Key(), db.ID))
 		}

@@ -124,6 +124,12 @@ type compactState struct {
 	marked  bool
 	db      int
 	cursor  uint64
+	// nested: the records of db are done, the values they head are next. keys are
+	// those whose values are being visited, inner the cursor in the first.
+	nested bool
+	last   bool // the scan for such values is done
+	keys   [][]byte
+	inner  uint64
 }
 
 // Maintain does a slice of the slow work: at most budget nanoseconds by the
@@ -169,24 +175,61 @@ func (ks *Keyspace) compactSlice(nanos func() int64, end int64) {
 	}
 	for c.db < len(ks.dbs) {
 		db := ks.dbs[c.db]
-		for {
+		for !c.nested {
 			c.cursor = db.table.CompactStep(ks.a, c.cursor, 64, func(r dict.Ref) dict.Ref {
 				n := ks.a.MoveRecord(dict.EntryLayout, r)
 				db.relocated(n)
 				ks.moved++
 				return n
 			})
-			if c.cursor == 0 {
-				break
-			}
+			c.nested = c.cursor == 0
 			if nanos() > end {
 				return
 			}
 		}
+		for c.nested {
+			if !db.compactValues(c, nanos, end) {
+				return
+			}
+			if c.last {
+				c.nested, c.last = false, false
+				break
+			}
+			c.cursor = db.table.Scan(ks.a, c.cursor, func(r dict.Ref) {
+				if e := db.entry(r); !e.Value().IsPlain() {
+					c.keys = append(c.keys, append([]byte(nil), e.Key()...))
+				}
+			})
+			c.last = c.cursor == 0
+			if nanos() > end {
+				return
+			}
+		}
+		db.expires.Compact()
+		db.fields.Compact()
 		c.db++
 	}
 	ks.a.CompactEnd()
-	c.running = false
+	*c = compactState{}
+}
+
+// compactValues moves what the large values noted in c refer to; false if the
+// time was up first.
+func (db *DB) compactValues(c *compactState, nanos func() int64, end int64) bool {
+	for len(c.keys) > 0 {
+		e, ok := db.LookupRaw(c.keys[0])
+		for ok && !e.Value().IsPlain() {
+			c.inner = e.Value().CompactStep(c.inner, 256)
+			if c.inner == 0 {
+				break
+			}
+			if nanos() > end {
+				return false
+			}
+		}
+		c.keys, c.inner = c.keys[1:], 0
+	}
+	return true
 }
 
 // compactFrom is how many bytes a compaction must promise to free.

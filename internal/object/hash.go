@@ -173,13 +173,6 @@ func expiryAt(lp []byte, p int) int64 {
 	return n
 }
 
-func stateOf(expiry, now int64) FieldState {
-	if now > expiry {
-		return FieldExpired
-	}
-	return FieldFound
-}
-
 // HashGet returns the value of a field: a view of the record, or of buf for an
 // integer. It is nil unless the field is found.
 func (v Value) HashGet(field []byte, now int64, buf *listpack.IntBuf) ([]byte, FieldState) {
