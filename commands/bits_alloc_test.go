@@ -6,16 +6,6 @@ import (
 	"testing"
 )
 
-// wire is a command in RESP.
-func wire(args ...string) []byte {
-	var b strings.Builder
-	fmt.Fprintf(&b, "*%d\r\n", len(args))
-	for _, a := range args {
-		fmt.Fprintf(&b, "$%d\r\n%s\r\n", len(a), a)
-	}
-	return []byte(b.String())
-}
-
 func TestBitmapsAndSketchesDoNotAllocate(t *testing.T) {
 	s, h := newTestServer(t)
 	c := newTestClient(s)

@@ -187,14 +187,24 @@ func (s *Server) keyReady(db int, key []byte) {
 }
 
 // databasesReady notes that databases hold other keys than before: after
-// SWAPDB, or a synchronisation (db -1: all of them).
+// SWAPDB, FLUSHDB or a synchronisation (db -1: all of them).
 func (s *Server) databasesReady(a, b int) {
 	for id, q := range s.blockedOn {
-		if (a < 0 || id.db == a || id.db == b) && !q.ready && s.KS.DB(id.db).Exists([]byte(id.key)) {
+		if (a < 0 || id.db == a || id.db == b) && !q.ready && (q.anyChange() || s.KS.DB(id.db).Exists([]byte(id.key))) {
 			q.ready = true
 			s.readyKeys = append(s.readyKeys, id)
 		}
 	}
+}
+
+// anyChange tells whether a client waits for whatever becomes of the key.
+func (q *keyQueue) anyChange() bool {
+	for _, c := range q.clients {
+		if c.blocked.anyType {
+			return true
+		}
+	}
+	return false
 }
 
 // serveBlocked retries the commands of clients whose keys have changed. It runs

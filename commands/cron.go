@@ -29,6 +29,9 @@ func (s *Server) Cron() int64 {
 	}
 	if s.activeExpire && !s.Loading {
 		s.activeExpireCycle(1e9 / hz)
+		if len(s.readyKeys) != 0 {
+			s.serveBlocked() // whose stream has expired is told
+		}
 	}
 	s.KS.Begin(s.now, keyspace.ExpiryIgnored)
 	s.KS.Maintain(s.Host.Nanos, 1e6)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/dict"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/resp"
 )
 
@@ -56,7 +57,11 @@ func (s *Server) runCommands(c *Client) (again bool) {
 		s.Execute(c)
 		c.args = nil
 	}
+	ahead := 0 // commands whose keys were looked at
 	for c.flags&(flagCloseAfter|flagClosed|flagPostponed) == 0 && c.blocked == nil {
+		if ahead--; ahead < 0 {
+			ahead = s.lookAhead(c, c.reader) - 1
+		}
 		args, ok, err := c.reader.Next()
 		if err != nil {
 			s.protocolError(c, err)
@@ -74,6 +79,28 @@ func (s *Server) runCommands(c *Client) (again bool) {
 	}
 	return false
 }
+
+// aheadCommands is how many commands of a pipeline are looked at together: their
+// cache misses overlap, and what was loaded is still there when they run.
+const aheadCommands = 16
+
+// KeyPeeker gives the keys of commands that are about to be read.
+type KeyPeeker interface{ Ahead(keys [][]byte) [][]byte }
+
+// lookAhead starts to load what the next commands of a pipeline, or of the
+// master's stream, will touch. It returns how many commands it looked at.
+func (s *Server) lookAhead(c *Client, r KeyPeeker) int {
+	if c.db.Len() < keyspace.PrefetchFrom {
+		return aheadCommands
+	}
+	keys := r.Ahead(s.ahead[:0])
+	c.db.Prefetch(keys)
+	return max(len(keys), 1)
+}
+
+// LookAheadMaster does so for the stream; it returns after how many commands to
+// call it again.
+func (s *Server) LookAheadMaster(c *Client, r KeyPeeker) int { return s.lookAhead(c, r) }
 
 // outOfMemory answers a command that the arena had no memory for; any other
 // panic goes on.

@@ -23,6 +23,8 @@ func emitValue(s rdb.Sink, m *rdb.Meta, v object.Value) error {
 		return emitList(s, m, v)
 	case object.TypeSet:
 		return emitSet(s, m, v)
+	case object.TypeStream:
+		return emitStream(s, m, v)
 	default:
 		panic("commands: no way to write a value of type " + object.TypeName(r.Type()))
 	}

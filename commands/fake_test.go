@@ -117,14 +117,17 @@ func newTestClient(s *Server) *Client {
 	return s.NewClient(&fakeConn{id: nextConnID})
 }
 
-// do runs one command given as words and returns the raw reply.
-func do(c *Client, words ...string) string {
+// wire is a command as a client sends it.
+func wire(words ...string) []byte {
 	in := fmt.Appendf(nil, "*%d\r\n", len(words))
 	for _, w := range words {
 		in = fmt.Appendf(in, "$%d\r\n%s\r\n", len(w), w)
 	}
-	return doRaw(c, in)
+	return in
 }
+
+// do runs one command given as words and returns the raw reply.
+func do(c *Client, words ...string) string { return doRaw(c, wire(words...)) }
 
 func doRaw(c *Client, in []byte) string {
 	c.SetOutput(make([]byte, 0, 256))

@@ -399,6 +399,7 @@ func flushdbCommand(c *Client) {
 	c.srv.trackFlush()
 	c.srv.dirty += int64(c.srv.KS.FlushDB(c.db))
 	c.srv.dirty++
+	c.srv.databasesReady(c.db.ID, c.db.ID)
 	c.addReplyOK()
 }
 
@@ -410,6 +411,7 @@ func flushallCommand(c *Client) {
 	c.srv.trackFlush()
 	c.srv.dirty += int64(c.srv.KS.FlushAll())
 	c.srv.dirty++
+	c.srv.databasesReady(-1, -1)
 	c.addReplyOK()
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/quicklist"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/stream"
 	"github.com/raniellyferreira/redis-inmemory-replica/rdb"
 )
 
@@ -42,6 +43,10 @@ type Loader struct {
 	// single is set for RESTORE: the value is kept in value, not put in a table.
 	single bool
 	got    bool
+
+	// The consumer group and the consumer of the stream being loaded.
+	group    *stream.Group
+	consumer *stream.Consumer
 }
 
 // NewLoader makes a loader into ks, which is empty. now (unix ms) is the clock

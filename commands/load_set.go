@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"math"
 	"math/bits"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/dict"
@@ -69,7 +70,7 @@ func (l *Loader) intsetOf(lp []byte) []byte {
 type setBuilder struct {
 	enc   byte
 	n     int    // members so far
-	want  int    // members announced, bounded
+	want  int    // members announced
 	p     []byte // intset, or the beginning of a listpack
 	slots []setSlot
 }
@@ -79,11 +80,11 @@ type setBuilder struct {
 type setSlot struct{ at, tag uint32 }
 
 // maxSetHint bounds the table that is made ahead by what an RDB claims.
-const maxSetHint = 1 << 20
+const maxSetHint = 1 << 16
 
 func (l *Loader) beginSet(_ *rdb.Meta, n uint64) error {
 	b := &l.set
-	b.n, b.want = 0, int(min(n, maxSetHint))
+	b.n, b.want = 0, int(min(n, math.MaxInt64))
 	l.value = object.Value{}
 	switch {
 	case n <= uint64(object.IntsetLimit(&l.lim)):
@@ -99,9 +100,13 @@ func (l *Loader) beginSet(_ *rdb.Meta, n uint64) error {
 // SetMember is the next member.
 func (l *Loader) SetMember(m []byte) error {
 	b := &l.set
-	added := false
+	if b.enc != object.EncHashtable && b.n == b.want {
+		// More than announced, for which the buffer was not made.
+		l.setTable()
+	}
 	if b.enc == object.EncIntset {
 		if n, ok := listpack.ParseInt(m); ok {
+			var added bool
 			if b.p, added = intset.Add(b.p, n); !added {
 				return rdb.ErrDuplicate
 			}
@@ -111,7 +116,7 @@ func (l *Loader) SetMember(m []byte) error {
 		l.setLeaveIntset()
 	}
 	if b.enc == object.EncListpack {
-		if len(m) <= l.lim.SetMaxListpackValue && b.n < l.lim.SetMaxListpackEntries {
+		if len(m) <= l.lim.SetMaxListpackValue {
 			if !b.add(l.ks.Arena().Seed(), m) {
 				return rdb.ErrDuplicate
 			}
@@ -160,7 +165,7 @@ func (l *Loader) setTable() {
 	r, _ := a.NewEntryFixed(l.header(&l.meta, object.TypeSet, object.EncHashtable), l.meta.Key, object.SetHeadSize)
 	v := object.Value{A: a, Ref: r}
 	object.InitSet(v)
-	object.SetExpand(v, b.want)
+	object.SetExpand(v, min(b.want, maxSetHint))
 	l.value = v
 	if b.n > 0 {
 		var buf listpack.IntBuf

@@ -10,6 +10,7 @@ import (
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/quicklist"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/stream"
 	"github.com/raniellyferreira/redis-inmemory-replica/rdb"
 	"github.com/raniellyferreira/redis-inmemory-replica/resp"
 )
@@ -203,10 +204,14 @@ type Server struct {
 	lastSave     int64 // unix seconds
 	cron         cronState
 	activeExpire bool
+	ahead        [aheadCommands][]byte // storage of lookAhead
 	scratch      []byte
 	// lists has the settings and the storage of commands on lists.
-	lists       quicklist.Env
-	hll         *hllWork // made at its first use
+	lists quicklist.Env
+	hll   *hllWork // made at its first use
+	// streamIDs and readFroms are storage of stream commands for their arguments.
+	streamIDs   []stream.ID
+	readFroms   []readFrom
 	bitfieldOps []bitfieldOp
 	slowlog     slowlog
 	latency     latencyMonitor

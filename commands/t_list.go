@@ -6,6 +6,7 @@ import (
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/listpack"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/quicklist"
 )
 
 // List commands that never wait. Those that move elements from list to list and
@@ -133,7 +134,8 @@ func linsertCommand(c *Client) {
 	v := e.Value()
 	i := 0
 	it := v.ListIter(&c.srv.lists, 0, false)
-	for it.Valid() && !it.Equal(c.args[3]) {
+	pivot := quicklist.NeedleOf(c.args[3])
+	for it.Valid() && !it.Is(&pivot) {
 		it.Next()
 		i++
 	}
@@ -373,11 +375,12 @@ func (c *Client) lposGeneric(v object.Value, o lposOptions) (found int) {
 		i, step, rank = size-1, -1, -rank
 	}
 	looked, matches := int64(0), int64(0)
+	x := quicklist.NeedleOf(c.args[2])
 	for it := v.ListIter(&c.srv.lists, i, step < 0); it.Valid(); it.Next() {
 		if o.maxlen > 0 && looked >= o.maxlen {
 			break
 		}
-		if it.Equal(c.args[2]) {
+		if it.Is(&x) {
 			if matches++; matches >= rank {
 				c.addReplyLongLong(int64(i))
 				found++

@@ -278,34 +278,28 @@ func (db *DB) IsExpired(key []byte) bool {
 }
 
 // Prefetch starts to load what look-ups of the keys will read, so that their
-// cache misses overlap.
+// cache misses overlap. More than a handful of keys at once pushes out what the
+// first ones loaded.
 func (db *DB) Prefetch(keys [][]byte) {
-	if len(keys) < 2 || db.table.Len() < prefetchFrom {
+	if len(keys) < 2 || db.table.Len() < PrefetchFrom {
 		return
 	}
 	var h [prefetchBatch]uint64
-	for len(keys) > 0 {
-		n := min(len(keys), prefetchBatch)
-		for i, k := range keys[:n] {
-			h[i] = db.hash(k)
-			db.table.Prefetch(db.ks.a, h[i])
-		}
-		for _, x := range h[:n] {
-			db.table.PrefetchRecord(db.ks.a, x)
-		}
-		keys = keys[n:]
-		if len(keys) > 0 {
-			// Only the first batch can be useful before its look-ups run.
-			return
-		}
+	n := min(len(keys), prefetchBatch)
+	for i, k := range keys[:n] {
+		h[i] = db.hash(k)
+		db.table.Prefetch(db.ks.a, h[i])
+	}
+	for _, x := range h[:n] {
+		db.table.PrefetchRecord(db.ks.a, x)
 	}
 }
 
 const (
 	prefetchBatch = 32
-	// prefetchFrom is the number of keys below which everything is likely to be
+	// PrefetchFrom is the number of keys below which everything is likely to be
 	// in the processor's cache already.
-	prefetchFrom = 1 << 14
+	PrefetchFrom = 1 << 13
 )
 
 // Delete removes a key and frees its value.

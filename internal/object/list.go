@@ -177,8 +177,9 @@ func (v *Value) ListRemove(env *quicklist.Env, s []byte, n int, back bool) (remo
 		from = l.Len() - 1
 	}
 	it := l.Seek(v.A, env, from, back)
+	x := quicklist.NeedleOf(s)
 	for it.Valid() {
-		if !it.Equal(s) {
+		if !it.Is(&x) {
 			it.Next()
 			continue
 		}

@@ -118,12 +118,29 @@ func (it *Iter) Value(buf *listpack.IntBuf) []byte {
 	return listpack.Get(it.data, it.p, buf)
 }
 
-// Equal tells whether the element is s.
-func (it *Iter) Equal(s []byte) bool {
+// Needle is a text that elements are compared with.
+type Needle struct {
+	text  []byte
+	n     int64
+	isInt bool
+}
+
+// NeedleOf prepares the comparison of many elements with s, which it refers to.
+func NeedleOf(s []byte) Needle {
+	n, ok := listpack.ParseInt(s)
+	return Needle{s, n, ok}
+}
+
+// Is tells whether the element is the needle's text.
+func (it *Iter) Is(x *Needle) bool {
 	if it.pure {
-		return string(it.data) == string(s)
+		return string(it.data) == string(x.text)
 	}
-	return listpack.Equal(it.data, it.p, s)
+	s, n, isInt := listpack.Entry(it.data, it.p)
+	if isInt {
+		return x.isInt && n == x.n
+	}
+	return string(s) == string(x.text)
 }
 
 // Delete removes the element and goes to the next one.

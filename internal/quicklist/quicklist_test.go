@@ -59,7 +59,8 @@ func (m *model) check(op string) {
 	var buf listpack.IntBuf
 	i := 0
 	for it := m.l.Seek(m.a, &m.env, 0, false); it.Valid(); it.Next() {
-		if v := it.Value(&buf); string(v) != m.want[i] || !it.Equal([]byte(m.want[i])) {
+		same, other := NeedleOf([]byte(m.want[i])), NeedleOf([]byte(m.want[i]+"0"))
+		if v := it.Value(&buf); string(v) != m.want[i] || !it.Is(&same) || it.Is(&other) {
 			m.t.Fatalf("%s: element %d is %q, want %q", op, i, v, m.want[i])
 		}
 		i++
@@ -155,8 +156,9 @@ func (m *model) remove(s string, k int, back bool) string {
 	}
 	left := k
 	it := m.l.Seek(m.a, &m.env, from, back)
+	needle := NeedleOf([]byte(s))
 	for it.Valid() && left > 0 {
-		if it.Equal([]byte(s)) {
+		if it.Is(&needle) {
 			it.Delete()
 			left--
 		} else {

@@ -46,6 +46,9 @@ var looseRules = []loose{
 	{"SRANDMEMBER SPOP HRANDFIELD ZRANDMEMBER", "random", sameShape},
 	{"DUMP", "a set or hash in a table is written in hash order", dumped},
 	{"SLOWLOG|GET LATENCY|LATEST LATENCY|HISTORY LATENCY|HISTOGRAM LATENCY|DOCTOR LATENCY|GRAPH", "durations and clocks", sameKind},
+	{"XADD", "an ID from the clock", clockID},
+	{"XPENDING", "the time since a delivery", pendingIdle},
+	{"XINFO|CONSUMERS XINFO|STREAM", "idle times, times of deliveries", namedIdle},
 	{"MODULE|LIST", "no modules here, but the empty list may be of either kind", sameKind},
 }
 

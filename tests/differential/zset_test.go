@@ -24,7 +24,7 @@ func init() {
 		}
 		return pick(r, zscores)
 	}
-	kinds["member"] = func(r *rand.Rand) string {
+	kinds["zmember"] = func(r *rand.Rand) string {
 		switch r.IntN(8) {
 		case 0:
 			return strconv.Itoa(r.IntN(20))
