@@ -95,7 +95,9 @@ func (s *Server) activeExpireCycle(period int64) {
 	if r.TimedOut || f.TimedOut {
 		s.Stats.TimeCapReached++
 	}
-	s.Stats.ExpireCycleTime += (s.Host.Nanos() - begin) / 1000
+	took := s.Host.Nanos() - begin
+	s.Stats.ExpireCycleTime += took / 1000
+	s.noteLatency("expire-cycle", took)
 }
 
 // expireProfile is the configured profile of the active expiry cycle.

@@ -57,6 +57,14 @@ func (m *latencyMonitor) add(event string, now, millis int64) {
 	t.samples = append(t.samples, latencySample{now, millis})
 }
 
+// noteLatency enters an event that has just ended in the latency monitor, if it
+// took long enough.
+func (s *Server) noteLatency(event string, nanos int64) {
+	if limit := s.V.LatencyMonitorThreshold; limit > 0 && nanos/1e6 >= limit {
+		s.latency.add(event, s.now/1000, nanos/1e6)
+	}
+}
+
 // names are the events seen, sorted.
 func (m *latencyMonitor) names() []string {
 	names := make([]string, 0, len(m.events))

@@ -36,13 +36,11 @@ func (s *Server) noteSlow(c *Client, cmd *Command, nanos int64) {
 	if limit := s.V.SlowlogLogSlowerThan; limit >= 0 && micros >= limit && cmd.Flags&CmdSkipSlowlog == 0 {
 		s.slowlog.push(c, cmd, micros, s.now/1000, s.V.SlowlogMaxLen)
 	}
-	if limit := s.V.LatencyMonitorThreshold; limit > 0 && micros/1000 >= limit {
-		event := "command"
-		if cmd.Flags&CmdFast != 0 {
-			event = "fast-command"
-		}
-		s.latency.add(event, s.now/1000, micros/1000)
+	event := "command"
+	if cmd.Flags&CmdFast != 0 {
+		event = "fast-command"
 	}
+	s.noteLatency(event, nanos)
 }
 
 func (l *slowlog) push(c *Client, cmd *Command, micros, now, maxLen int64) {
