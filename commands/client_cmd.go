@@ -125,6 +125,9 @@ func clientListCommand(c *Client) {
 // describeClient is one line of CLIENT LIST.
 func (s *Server) describeClient(c *Client) string {
 	flags := ""
+	if c.flags&flagMonitor != 0 {
+		flags += "O"
+	}
 	if c.flags&flagMaster != 0 {
 		flags += "M"
 	}

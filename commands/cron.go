@@ -58,7 +58,7 @@ func (s *Server) clientsCron() {
 	}
 	for c := s.clients.head; c != nil; {
 		next := c.next
-		if c.flags&(flagReplicaConn|flagMaster|flagPubSub) == 0 && c.blocked == nil && s.now-c.lastUsed > limit {
+		if c.flags&(flagReplicaConn|flagMaster|flagPubSub|flagMonitor) == 0 && c.blocked == nil && s.now-c.lastUsed > limit {
 			s.Host.Logf(LogVerbose, "Closing idle client")
 			c.conn.Close()
 		}
@@ -99,7 +99,9 @@ func (s *Server) activeExpireCycle(period int64) {
 	if r.TimedOut || f.TimedOut {
 		s.Stats.TimeCapReached++
 	}
-	s.Stats.ExpireCycleTime += (s.Host.Nanos() - begin) / 1000
+	took := s.Host.Nanos() - begin
+	s.Stats.ExpireCycleTime += took / 1000
+	s.noteLatency("expire-cycle", took)
 }
 
 // expireProfile is the configured profile of the active expiry cycle.

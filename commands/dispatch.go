@@ -215,6 +215,10 @@ func (s *Server) gates(c *Client, cmd *Command) bool {
 			return s.refuse(c, errLoading)
 		}
 	}
+	if c.flags&flagMonitor != 0 && effective&(CmdReadonly|CmdWrite|CmdMayReplicate) != 0 {
+		// Redis keeps monitors among its replicas.
+		return s.refuse(c, "Replica can't interact with the keyspace")
+	}
 	if s.paused.until != 0 && !obey && s.pausedNow(c, effective) {
 		return false
 	}
@@ -331,14 +335,23 @@ func (s *Server) call(c *Client) {
 	c.failed = false
 	begin := s.monoNow
 	s.KS.Begin(s.now, s.expiryRule(c))
+	if len(s.monitors) != 0 && cmd.Flags&CmdSkipMonitor != 0 {
+		s.feedMonitors(c) // a script shows before the commands in it
+	}
 	cmd.Proc(c)
 	end := s.Host.Nanos()
+	s.noteSlow(c, cmd, end-begin)
+	if len(s.monitors) != 0 && cmd.Flags&(CmdSkipMonitor|CmdAdmin) == 0 {
+		s.feedMonitors(c)
+	}
 	s.current = prev
 	s.monoNow = end
 	st := &s.cmdStats[cmd.ID]
 	st.calls++
 	st.nanos += end - begin
-	st.observe(end - begin)
+	if s.V.LatencyTracking {
+		st.observe(end - begin)
+	}
 	if c.failed {
 		st.failed++
 	}

@@ -213,6 +213,10 @@ type Server struct {
 	streamIDs   []stream.ID
 	readFroms   []readFrom
 	bitfieldOps []bitfieldOp
+	slowlog     slowlog
+	latency     latencyMonitor
+	monitors    []*Client
+	monitorBuf  []byte
 	// dumper encodes for DUMP; made at its first use.
 	dumper            *rdb.Encoder
 	dumperCompresses  bool
@@ -379,6 +383,7 @@ func (s *Server) RemoveClient(c *Client) {
 	c.unwatchAll()
 	c.forgetBlocked()
 	s.dropSubscriptions(c)
+	s.dropMonitor(c)
 	s.disableTracking(c)
 	c.multi = nil
 	s.clients.remove(c)

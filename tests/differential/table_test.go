@@ -15,7 +15,7 @@ import (
 var elsewhere = map[string]string{
 	"PSYNC":   "tests/replication: it turns a client into a replica",
 	"SYNC":    "tests/replication: it turns a client into a replica",
-	"MONITOR": "the lines carry the clock and the address",
+	"MONITOR": "monitor_test.go: the lines carry the clock and the address",
 }
 
 // beyond are commands of later versions that clients send to any server: redis-server 7.0 does not know them.
