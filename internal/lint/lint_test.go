@@ -54,7 +54,6 @@ var rooms = []room{
 	{dir: "resp", floor: 0, owned: true},
 	{dir: "eventloop", floor: 0},
 	{dir: "internal", floor: 0, owned: true}, // the encodings: floor 0 unless a line says otherwise
-	{dir: "internal/stream", floor: 5, owned: true},
 	{dir: "internal/config/gendoc", floor: 50},
 	{dir: "internal/logging", floor: 0},
 	{dir: "internal/testport", floor: 0},
