@@ -137,9 +137,12 @@ func pfcountCommand(c *Client) {
 	if !ok {
 		return
 	}
-	// The estimate is kept in the string, which makes this read a write.
-	v = c.db.ResizeString(key, e, len(v))
 	n, ok := hll.Cached(v)
+	if !ok || e.Encoding() != object.EncRaw {
+		// The estimate is kept in the string, which makes this read a write; and
+		// the string is raw now even if it was up to date.
+		v = c.db.ResizeString(key, e, len(v))
+	}
 	if !ok {
 		var err error
 		if n, err = hll.Count(v); err != nil {
