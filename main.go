@@ -9,13 +9,22 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
 	"github.com/raniellyferreira/redis-inmemory-replica/redisreplica"
 )
 
-func main() { os.Exit(run(os.Args[1:])) }
+func main() {
+	// The system's scheduler shares the processors more evenly, and at once, than
+	// Go's shares out its Ps: with a few Ps to spare, the loop need not wait for
+	// the goroutine that decodes a snapshot.
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(max(runtime.NumCPU()+2, 4))
+	}
+	os.Exit(run(os.Args[1:]))
+}
 
 func run(args []string) int {
 	conf := config.New()

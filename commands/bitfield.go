@@ -17,6 +17,10 @@ const (
 	overflowFail
 )
 
+// maxKeptBitfieldOps bounds the memory for sub-commands that is kept from one
+// command to the next.
+const maxKeptBitfieldOps = 256
+
 // bitfieldOp is one sub-command.
 type bitfieldOp struct {
 	op     byte // 'g' GET, 's' SET, 'i' INCRBY
@@ -40,9 +44,17 @@ func (c *Client) bitfieldType(arg []byte) (signed bool, width int, ok bool) {
 	return false, 0, false
 }
 
-// parseBitfield reads the sub-commands; it answers the error itself.
+// parseBitfield reads the sub-commands; it answers the error itself. The result
+// is valid until the next call.
 func (c *Client) parseBitfield(readOnly bool) (ops []bitfieldOp, ok bool) {
 	mode := overflowWrap
+	writes := false
+	ops = c.srv.bitfieldOps[:0]
+	defer func() {
+		if cap(ops) <= maxKeptBitfieldOps {
+			c.srv.bitfieldOps = ops[:0]
+		}
+	}()
 	for j := 2; j < len(c.args); j++ {
 		left := len(c.args) - j - 1
 		var op bitfieldOp
@@ -79,10 +91,7 @@ func (c *Client) parseBitfield(readOnly bool) (ops []bitfieldOp, ok bool) {
 		}
 		j += 2
 		if op.op != 'g' {
-			if readOnly {
-				c.addReplyError("BITFIELD_RO only supports the GET subcommand")
-				return nil, false
-			}
+			writes = true
 			j++
 			if op.value, ok = c.longArg(j, ""); !ok {
 				return nil, false
@@ -90,6 +99,10 @@ func (c *Client) parseBitfield(readOnly bool) (ops []bitfieldOp, ok bool) {
 		}
 		op.mode = mode
 		ops = append(ops, op)
+	}
+	if writes && readOnly {
+		c.addReplyError("BITFIELD_RO only supports the GET subcommand")
+		return nil, false
 	}
 	return ops, true
 }
@@ -185,13 +198,18 @@ func (o *bitfieldOp) addSigned(v, incr int64) (uint64, bool) {
 	}
 	lo := -hi - 1
 	sum := signExtend(uint64(v)+uint64(incr), o.width)
+	// What may be added before the value leaves the range. Far below it the first
+	// wraps around, and SET … SAT of such a value gives the largest one: so it
+	// does in redis-server, whose replicas must come to the same.
+	most, least := hi-v, lo-v
+	narrow := o.width < 64
 	switch {
-	case v > hi || (incr > 0 && v >= 0 && incr > hi-v) || (o.width < 64 && v >= lo && incr > 0 && uint64(incr) > uint64(hi)-uint64(v)):
+	case v > hi || (narrow && incr > most) || (v >= 0 && incr > 0 && incr > most):
 		if o.mode == overflowSat {
 			return uint64(hi), true
 		}
 		return sum, true
-	case v < lo || (incr < 0 && v < 0 && incr < lo-v) || (o.width < 64 && v <= hi && incr < 0 && incr < lo-v):
+	case v < lo || (narrow && incr < least) || (v < 0 && incr < 0 && incr < least):
 		if o.mode == overflowSat {
 			return uint64(lo), true
 		}

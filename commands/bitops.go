@@ -2,6 +2,7 @@ package commands
 
 import (
 	"encoding/binary"
+	"math"
 	"math/bits"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
@@ -16,6 +17,10 @@ const (
 	errBitValue  = "bit is not an integer or out of range"
 )
 
+// maxBitOffset leaves room behind an offset for the widest field. Only a master,
+// whose writes no other limit binds, can come near it.
+const maxBitOffset = math.MaxInt64 - 64
+
 // bitOffset reads a bit offset. With width > 0 a leading '#' counts in units of
 // that many bits.
 func (c *Client) bitOffset(arg []byte, width int) (int64, bool) {
@@ -24,12 +29,10 @@ func (c *Client) bitOffset(arg []byte, width int) (int64, bool) {
 		arg = arg[1:]
 	}
 	n, ok := numeric.ParseInt(arg)
-	if ok && hash {
-		hi, lo := bits.Mul64(uint64(n), uint64(width))
-		ok = n >= 0 && hi == 0 && int64(lo) >= 0
-		n = int64(lo)
+	if hash {
+		n *= int64(width) // Redis lets the product wrap, too
 	}
-	if !ok || n < 0 || (!c.isMaster() && n>>3 >= c.srv.V.ProtoMaxBulkLen) {
+	if !ok || n < 0 || n > maxBitOffset || (!c.isMaster() && n>>3 >= c.srv.V.ProtoMaxBulkLen) {
 		c.addReplyError(errBitOffset)
 		return 0, false
 	}

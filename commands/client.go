@@ -53,6 +53,7 @@ const (
 	flagExecuting                            // inside EXEC
 	flagReplicaConn                          // announced itself as a replica
 	flagInternal                             // made by the server itself: not listed, not counted
+	flagMonitor                              // sees every command
 )
 
 // Client is one peer whose commands are executed: a connection, the master's

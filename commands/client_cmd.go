@@ -125,6 +125,9 @@ func clientListCommand(c *Client) {
 // describeClient is one line of CLIENT LIST.
 func (s *Server) describeClient(c *Client) string {
 	flags := ""
+	if c.flags&flagMonitor != 0 {
+		flags += "O"
+	}
 	if c.flags&flagMaster != 0 {
 		flags += "M"
 	}
@@ -432,17 +435,14 @@ func (s *Server) pausedNow(c *Client, flags Flags) bool {
 func (c *Client) timeoutArg(i int, seconds bool) (int64, bool) {
 	var ms int64
 	if seconds {
-		f, ok := numeric.ParseFloat(c.args[i])
+		f, ok := numeric.ParseLongDouble(c.args[i])
 		if !ok {
 			c.addReplyError("timeout is not a float or out of range")
 			return 0, false
 		}
-		f *= 1000
-		if f > math.MaxInt64 {
-			c.addReplyError("timeout is out of range")
-			return 0, false
+		if ms, ok = f.CeilMillis(); !ok {
+			ms = -1 // what overflows is negative, as in Redis
 		}
-		ms = int64(math.Ceil(f))
 	} else {
 		n, ok := c.longArg(i, "timeout is not an integer or out of range")
 		if !ok {
@@ -455,17 +455,18 @@ func (c *Client) timeoutArg(i int, seconds bool) (int64, bool) {
 		return 0, false
 	}
 	if ms > 0 {
-		if ms > math.MaxInt64-c.now() {
-			c.addReplyError("timeout is out of range")
-			return 0, false
-		}
-		ms += c.now()
+		// Beyond the end of time is never.
+		ms = c.now() + min(ms, math.MaxInt64-c.now())
 	}
 	return ms, true
 }
 
 func clientUnblockCommand(c *Client) {
 	withError := false
+	if len(c.args) > 4 {
+		c.addReplySubcommandSyntaxError()
+		return
+	}
 	if len(c.args) == 4 {
 		switch {
 		case equalFold(c.args[3], "timeout"):

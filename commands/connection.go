@@ -172,6 +172,7 @@ func resetCommand(c *Client) {
 	c.multi = nil
 	c.unwatchAll()
 	c.srv.dropSubscriptions(c)
+	c.srv.dropMonitor(c)
 	c.srv.disableTracking(c)
 	c.flags &^= flagMulti | flagDirtyCAS | flagDirtyExec | flagReplyOff | flagReplySkip | flagReplySkipNxt |
 		flagReadOnly | flagNoEvict | flagNoTouch

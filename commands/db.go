@@ -74,6 +74,20 @@ func (s *Server) keyExpired(db *keyspace.DB, key []byte) {
 	s.dirty++
 }
 
+// fieldsExpired is called by the keyspace when it deleted n fields of a hash
+// because their time had come, and with the last of them the key, if gone.
+func (s *Server) fieldsExpired(db *keyspace.DB, key []byte, n int, gone bool) {
+	s.Stats.ExpiredFields += int64(n)
+	s.signalModifiedKey(db, key)
+	if s.notifyFlags&notifyHash != 0 {
+		s.notifyEvent(notifyHash, "hexpired", key, db.ID)
+	}
+	if gone && s.notifyFlags&notifyGeneric != 0 {
+		s.notifyEvent(notifyGeneric, "del", key, db.ID)
+	}
+	s.dirty += int64(n)
+}
+
 // signalModifiedKey marks the transactions that watch the key.
 func (s *Server) signalModifiedKey(db *keyspace.DB, key []byte) {
 	if len(s.watchedKeys) != 0 {

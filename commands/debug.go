@@ -8,9 +8,11 @@ import (
 	"math"
 	"strings"
 
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/digest"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/numeric"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/quicklist"
 	"github.com/raniellyferreira/redis-inmemory-replica/rdb"
 )
 
@@ -44,6 +46,8 @@ func debugCommand(c *Client) {
 		debugPopulate(c)
 	case n == 3 && equalFold(sub, "object"):
 		debugObject(c)
+	case n == 3 && equalFold(sub, "quicklist-packed-threshold"):
+		debugPackedThreshold(c)
 	case equalFold(sub, "reload"):
 		debugReload(c)
 	case n == 3 && equalFold(sub, "set-active-expire"):
@@ -146,8 +150,23 @@ func debugObject(c *Client) {
 		c.addReplyError(errNoKey)
 		return
 	}
-	c.addReplyStatus(fmt.Sprintf("Value at:0x%x refcount:%d encoding:%s serializedlength:%d lru:%d lru_seconds_idle:%d",
-		uint64(e.Ref()), c.srv.refcount(e), object.EncodingName(e.Type(), e.Encoding()), c.srv.serializedLength(e), e.LRU(), e.IdleSeconds()))
+	c.addReplyStatus(fmt.Sprintf("Value at:0x%x refcount:%d encoding:%s serializedlength:%d lru:%d lru_seconds_idle:%d%s",
+		uint64(e.Ref()), c.srv.refcount(e), object.EncodingName(e.Type(), e.Encoding()), c.srv.serializedLength(e), e.LRU(), e.IdleSeconds(), e.Value().ListFigures(&c.srv.lists)))
+}
+
+// debugPackedThreshold sets the size from which an element of a list is kept
+// plain: tests do not want to push elements of 1 GB.
+func debugPackedThreshold(c *Client) {
+	n, ok := config.ParseMemory(c.arg(2))
+	if !ok || n > 1<<32-1<<20 {
+		c.addReplyError("argument must be a memory value bigger than 1 and smaller than 4gb")
+		return
+	}
+	if n == 0 {
+		n = quicklist.DefaultLarge
+	}
+	c.srv.lists.Large = int(n)
+	c.addReplyOK()
 }
 
 func debugProtocol(c *Client) {
@@ -230,6 +249,7 @@ func debugHelp(c *Client) {
 		"OBJECT <key>", "    Answer internals of a value.",
 		"POPULATE <count> [<prefix>] [<size>]", "    Make keys to test with.",
 		"PROTOCOL <type>", "    Answer a value of that protocol type.",
+		"QUICKLIST-PACKED-THRESHOLD <size>", "    Set the size from which an element of a list has a node of its own; 0 for the default.",
 		"SET-ACTIVE-EXPIRE <0|1>", "    Stop or start the active expiry cycle.",
 		"SLEEP <seconds>", "    Stop the server for that time.",
 		"STRUCTSIZE", "    Answer the sizes of internal structures, bytes.",

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/dict"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/resp"
 )
 
@@ -56,7 +57,11 @@ func (s *Server) runCommands(c *Client) (again bool) {
 		s.Execute(c)
 		c.args = nil
 	}
+	ahead := 0 // commands whose keys were looked at
 	for c.flags&(flagCloseAfter|flagClosed|flagPostponed) == 0 && c.blocked == nil {
+		if ahead--; ahead < 0 {
+			ahead = s.lookAhead(c, c.reader) - 1
+		}
 		args, ok, err := c.reader.Next()
 		if err != nil {
 			s.protocolError(c, err)
@@ -74,6 +79,28 @@ func (s *Server) runCommands(c *Client) (again bool) {
 	}
 	return false
 }
+
+// aheadCommands is how many commands of a pipeline are looked at together: their
+// cache misses overlap, and what was loaded is still there when they run.
+const aheadCommands = 16
+
+// KeyPeeker gives the keys of commands that are about to be read.
+type KeyPeeker interface{ Ahead(keys [][]byte) [][]byte }
+
+// lookAhead starts to load what the next commands of a pipeline, or of the
+// master's stream, will touch. It returns how many commands it looked at.
+func (s *Server) lookAhead(c *Client, r KeyPeeker) int {
+	if c.db.Len() < keyspace.PrefetchFrom {
+		return aheadCommands
+	}
+	keys := r.Ahead(s.ahead[:0])
+	c.db.Prefetch(keys)
+	return max(len(keys), 1)
+}
+
+// LookAheadMaster does so for the stream; it returns after how many commands to
+// call it again.
+func (s *Server) LookAheadMaster(c *Client, r KeyPeeker) int { return s.lookAhead(c, r) }
 
 // outOfMemory answers a command that the arena had no memory for; any other
 // panic goes on.
@@ -122,7 +149,9 @@ func (s *Server) executeQuietly(c *Client, start int) {
 	if c.flags&(flagReplyOff|flagReplySkip) != 0 {
 		c.out = c.out[:start]
 	}
-	c.flags &^= flagReplySkip
+	if c.blocked == nil {
+		c.flags &^= flagReplySkip
+	}
 }
 
 func (s *Server) execute(c *Client) {
@@ -188,6 +217,10 @@ func (s *Server) gates(c *Client, cmd *Command) bool {
 	}
 	if s.Busy() && !obey && !s.busyGate(c) {
 		return false
+	}
+	if c.flags&flagMonitor != 0 && effective&(CmdReadonly|CmdWrite|CmdMayReplicate) != 0 {
+		// Redis keeps monitors among its replicas.
+		return s.refuse(c, "Replica can't interact with the keyspace")
 	}
 	if s.paused.until != 0 && !obey && s.pausedNow(c, effective) {
 		return false
@@ -305,14 +338,23 @@ func (s *Server) call(c *Client) {
 	c.failed = false
 	begin := s.monoNow
 	s.KS.Begin(s.now, s.expiryRule(c))
+	if len(s.monitors) != 0 && cmd.Flags&CmdSkipMonitor != 0 {
+		s.feedMonitors(c) // a script shows before the commands in it
+	}
 	cmd.Proc(c)
 	end := s.Host.Nanos()
+	s.noteSlow(c, cmd, end-begin)
+	if len(s.monitors) != 0 && cmd.Flags&(CmdSkipMonitor|CmdAdmin) == 0 {
+		s.feedMonitors(c)
+	}
 	s.current = prev
 	s.monoNow = end
 	st := &s.cmdStats[cmd.ID]
 	st.calls++
 	st.nanos += end - begin
-	st.observe(end - begin)
+	if s.V.LatencyTracking {
+		st.observe(end - begin)
+	}
 	if c.failed {
 		st.failed++
 	}

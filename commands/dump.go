@@ -28,6 +28,7 @@ func (s *Server) appendDump(dst []byte, e keyspace.Entry) []byte {
 		s.dumper = rdb.NewEncoder(nil, rdb.DumpVersion, s.V.RDBCompression)
 		s.dumperCompresses = s.V.RDBCompression
 	}
+	s.dumper.SetDumpVersion(dumpVersion(e.Value()))
 	s.dumper.StartDump(dst)
 	m := metaOf(e, 0, false)
 	err := emitValue(s.dumper, &m, e.Value())

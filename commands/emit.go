@@ -15,6 +15,16 @@ func emitValue(s rdb.Sink, m *rdb.Meta, v object.Value) error {
 	switch r := v.Record(); r.Type() {
 	case object.TypeString:
 		return s.String(m, r.Payload())
+	case object.TypeZset:
+		return emitZset(s, m, v)
+	case object.TypeHash:
+		return emitHash(s, m, v)
+	case object.TypeList:
+		return emitList(s, m, v)
+	case object.TypeSet:
+		return emitSet(s, m, v)
+	case object.TypeStream:
+		return emitStream(s, m, v)
 	default:
 		panic("commands: no way to write a value of type " + object.TypeName(r.Type()))
 	}

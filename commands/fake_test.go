@@ -16,6 +16,7 @@ type fakeHost struct {
 	link  LinkInfo
 	logs  []string
 	timer []func()
+	later []*Client
 }
 
 func (h *fakeHost) UnixMilli() int64            { return h.milli }
@@ -49,11 +50,14 @@ func (h *fakeHost) RandomBytes(n int) []byte {
 
 func (h *fakeHost) Answer(c *Client, fn func()) {
 	fn()
-	h.s.Resume(c)
+	h.later = append(h.later, c)
 }
 
-func (h *fakeHost) Attempt(c *Client, fn func() bool) {
-	if fn() {
+// turn lets the clients that were answered go on.
+func (h *fakeHost) turn() {
+	for len(h.later) > 0 {
+		c := h.later[0]
+		h.later = h.later[1:]
 		h.s.Resume(c)
 	}
 }
@@ -113,14 +117,17 @@ func newTestClient(s *Server) *Client {
 	return s.NewClient(&fakeConn{id: nextConnID})
 }
 
-// do runs one command given as words and returns the raw reply.
-func do(c *Client, words ...string) string {
+// wire is a command as a client sends it.
+func wire(words ...string) []byte {
 	in := fmt.Appendf(nil, "*%d\r\n", len(words))
 	for _, w := range words {
 		in = fmt.Appendf(in, "$%d\r\n%s\r\n", len(w), w)
 	}
-	return doRaw(c, in)
+	return in
 }
+
+// do runs one command given as words and returns the raw reply.
+func do(c *Client, words ...string) string { return doRaw(c, wire(words...)) }
 
 func doRaw(c *Client, in []byte) string {
 	c.SetOutput(make([]byte, 0, 256))

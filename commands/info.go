@@ -302,6 +302,7 @@ func (s *Server) infoStats(b *strings.Builder) {
 	line(b, "sync_partial_ok", st.SyncPartialOK)
 	line(b, "sync_partial_err", st.SyncPartialErr)
 	line(b, "expired_keys", st.ExpiredKeys)
+	line(b, "expired_subkeys", st.ExpiredFields)
 	line(b, "expired_stale_perc", fmt.Sprintf("%.2f", s.cron.cycle.StaleFraction()*100))
 	line(b, "expired_time_cap_reached_count", st.TimeCapReached)
 	line(b, "expire_cycle_cpu_milliseconds", st.ExpireCycleTime/1000)

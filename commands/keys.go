@@ -203,15 +203,7 @@ func scanCommand(c *Client) {
 		}
 	}
 	c.setDeferredArrayLen(mark, n)
-	var tmp [64]byte
-	head := append(tmp[:0], "*2\r\n"...)
-	num := appendUint(nil, cursor)
-	head = append(head, '$')
-	head = appendUint(head, uint64(len(num)))
-	head = append(head, '\r', '\n')
-	head = append(head, num...)
-	head = append(head, '\r', '\n')
-	c.insertRaw(mark, head)
+	c.insertScanHead(mark, cursor)
 	c.db.ExpireNow()
 }
 
@@ -383,6 +375,7 @@ func swapdbCommand(c *Client) {
 	if a != b {
 		c.srv.touchWatchedDBs(int(a), int(b))
 		c.srv.KS.Swap(int(a), int(b))
+		c.srv.databasesReady(int(a), int(b))
 	}
 	c.srv.dirty++
 	c.addReplyOK()
@@ -406,6 +399,7 @@ func flushdbCommand(c *Client) {
 	c.srv.trackFlush()
 	c.srv.dirty += int64(c.srv.KS.FlushDB(c.db))
 	c.srv.dirty++
+	c.srv.databasesReady(c.db.ID, c.db.ID)
 	c.addReplyOK()
 }
 
@@ -417,6 +411,7 @@ func flushallCommand(c *Client) {
 	c.srv.trackFlush()
 	c.srv.dirty += int64(c.srv.KS.FlushAll())
 	c.srv.dirty++
+	c.srv.databasesReady(-1, -1)
 	c.addReplyOK()
 }
 

@@ -7,6 +7,8 @@ import (
 	"github.com/raniellyferreira/redis-inmemory-replica/dict"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/quicklist"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/stream"
 	"github.com/raniellyferreira/redis-inmemory-replica/rdb"
 )
 
@@ -35,11 +37,18 @@ type Loader struct {
 	// to yet.
 	value object.Value
 	typ   rdb.Type
+	buf   []byte // scratch
+	lists quicklist.Env
+	set   setBuilder
 	meta  rdb.Meta // of that collection; Key is a copy
 
 	// single is set for RESTORE: the value is kept in value, not put in a table.
 	single bool
 	got    bool
+
+	// The consumer group and the consumer of the stream being loaded.
+	group    *stream.Group
+	consumer *stream.Consumer
 }
 
 // NewLoader makes a loader into ks, which is empty. now (unix ms) is the clock
@@ -54,7 +63,20 @@ func NewLoader(ks *keyspace.Keyspace, lim object.Limits, now int64) *Loader {
 // of the process: the old dataset stays in service.
 func (l *Loader) Load(d *rdb.Decoder) (err error) {
 	defer keyspace.CatchOutOfMemory(&err)
-	return d.Decode(l)
+	if err := d.Decode(l); err != nil {
+		return err
+	}
+	return l.flush()
+}
+
+// flush puts what the databases still hold back into their tables.
+func (l *Loader) flush() error {
+	for i := range l.ks.Databases() {
+		if err := l.ks.DB(i).FlushLoad(); err != nil {
+			return fmt.Errorf("database %d: %w", i, err)
+		}
+	}
+	return nil
 }
 
 // Keyspace is what was loaded into.
@@ -114,6 +136,9 @@ func (l *Loader) finish(m *rdb.Meta, r dict.Ref) error {
 	if l.single {
 		l.value, l.got = object.Value{A: l.ks.Arena(), Ref: r}, true
 		return nil
+	}
+	if err := l.db.FlushLoad(); err != nil {
+		return err
 	}
 	if l.db.Exists(m.Key) {
 		return fmt.Errorf("key %q is there twice", m.Key)

@@ -9,6 +9,8 @@ import (
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/quicklist"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/stream"
 	"github.com/raniellyferreira/redis-inmemory-replica/rdb"
 	"github.com/raniellyferreira/redis-inmemory-replica/resp"
 )
@@ -56,13 +58,12 @@ type Host interface {
 	RandomBytes(n int) []byte
 	// After runs fn on the loop once d nanoseconds have passed.
 	After(d int64, fn func())
-	// Resume goes on with the input that a client's connection held back; Answer
-	// lets a client that is not being served write replies first.
+	// Resume goes on with the input that a client's connection held back.
 	Resume(c *Client)
+	// Answer lets a client that is not being served write replies, in fn, which
+	// does not run if the connection is closed. The client goes on with its input
+	// in a later turn.
 	Answer(c *Client, fn func())
-	// Attempt lets a client that is not being served write a reply; if fn returns
-	// true the client goes on with its input.
-	Attempt(c *Client, fn func() bool)
 	// DropLink ends the present connection to the master.
 	DropLink()
 	// ResetLoopStats forgets the longest turn.
@@ -139,6 +140,7 @@ type Stats struct {
 	KeyspaceHits    int64
 	KeyspaceMisses  int64
 	ExpiredKeys     int64
+	ExpiredFields   int64 // fields of hashes
 	ExpiredStale    float64
 	ExpireCycleTime int64 // us
 	TimeCapReached  int64
@@ -169,6 +171,7 @@ type Server struct {
 	monoNow  int64 // ns, monotonic, read once a command
 	dirty    int64 // changes since the last save
 	current  *Client
+	master   *Client // applies the master's stream; the latest made
 	clients  clientList
 	byID     map[uint64]*Client
 	cmdStats []cmdStat
@@ -183,17 +186,37 @@ type Server struct {
 	watchedKeys map[watchID][]*watchedKey
 	// blockedOn are the clients that wait for a key, in order; readyKeys the keys
 	// that changed and have not been served.
-	blockedOn      map[watchID][]*Client
+	blockedOn      map[watchID]*keyQueue
 	blockedCount   int
 	readyKeys      []watchID
+	readySpare     []watchID // storage for the next round of readyKeys
 	servingBlocked bool
+	timeouts       timeoutHeap
+	timerAt        int64 // unix ms for which a timer runs, 0 none
 	lim            object.Limits
-	paused         pauseState
-	ops            opsSampler
-	lastSave       int64 // unix seconds
-	cron           cronState
-	activeExpire   bool
-	scratch        []byte
+	// hashBuf, refs and sets are storage of commands on collections, between whose
+	// calls they keep nothing.
+	hashBuf      object.HashBuf
+	refs         []dict.Ref
+	sets         []setSource
+	paused       pauseState
+	ops          opsSampler
+	lastSave     int64 // unix seconds
+	cron         cronState
+	activeExpire bool
+	ahead        [aheadCommands][]byte // storage of lookAhead
+	scratch      []byte
+	// lists has the settings and the storage of commands on lists.
+	lists quicklist.Env
+	hll   *hllWork // made at its first use
+	// streamIDs and readFroms are storage of stream commands for their arguments.
+	streamIDs   []stream.ID
+	readFroms   []readFrom
+	bitfieldOps []bitfieldOp
+	slowlog     slowlog
+	latency     latencyMonitor
+	monitors    []*Client
+	monitorBuf  []byte
 	// dumper encodes for DUMP; made at its first use.
 	dumper            *rdb.Encoder
 	dumperCompresses  bool
@@ -228,13 +251,14 @@ func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, erro
 		byID:         make(map[uint64]*Client),
 		errorStats:   make(map[string]*int64),
 		watchedKeys:  make(map[watchID][]*watchedKey),
-		blockedOn:    make(map[watchID][]*Client),
+		blockedOn:    make(map[watchID]*keyQueue),
 		pubsub:       newPubsub(),
 		tracking:     newTracking(),
 		notifyFlags:  conf.Values.NotifyKeyspaceEvents,
 		lim:          LimitsOf(conf.Values),
 		activeExpire: true,
 	}
+	object.SetListSettings(&s.lists, &s.lim)
 	renames := make([]Rename, 0, len(conf.Values.RenamedCommands))
 	for _, r := range conf.Values.RenamedCommands {
 		renames = append(renames, Rename{From: r.From, To: r.To})
@@ -252,6 +276,7 @@ func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, erro
 	s.lastSave = s.now / 1000
 	s.rand = newRand(host.RandomBytes(8))
 	s.cron.cycle = expire.NewCycle(expireProfile(s.V), host.Nanos)
+	s.cron.fields = expire.NewCycle(expireProfile(s.V), host.Nanos)
 	s.hookKeyspace(ks)
 	return s, nil
 }
@@ -263,6 +288,7 @@ func (s *Server) hookKeyspace(ks *keyspace.Keyspace) {
 	if s.notifyFlags&config.NotifyNew != 0 {
 		ks.OnNew = func(db *keyspace.DB, key []byte) { s.notifyEvent(config.NotifyNew, "new", key, db.ID) }
 	}
+	ks.OnFieldsExpired = s.fieldsExpired
 	ks.OnRetire = func(a *dict.Arena) { s.Host.ReleaseLater(a.Release) }
 	ks.SetLFU(s.lfuPolicy(), s.V.LFULogFactor, s.V.LFUDecayTime)
 }
@@ -309,6 +335,7 @@ func (s *Server) NewMasterClient(db int) *Client {
 	if !c.selectDB(db) {
 		c.selectDB(0)
 	}
+	s.master = c
 	return c
 }
 
@@ -320,7 +347,9 @@ func (s *Server) ConfigChanged() {
 	s.notifyFlags = s.V.NotifyKeyspaceEvents
 	s.hookKeyspace(s.KS)
 	s.cron.cycle.Profile = expireProfile(s.V)
+	s.cron.fields.Profile = s.cron.cycle.Profile
 	s.lim = LimitsOf(s.V)
+	object.SetListSettings(&s.lists, &s.lim)
 }
 
 // Admit decides whether a new connection may talk to the server. A non-empty
@@ -356,6 +385,7 @@ func (s *Server) RemoveClient(c *Client) {
 	c.unwatchAll()
 	c.forgetBlocked()
 	s.dropSubscriptions(c)
+	s.dropMonitor(c)
 	s.disableTracking(c)
 	c.multi = nil
 	s.clients.remove(c)
@@ -379,11 +409,12 @@ func (s *Server) SwapKeyspace(ks *keyspace.Keyspace) {
 	if s.script != nil {
 		s.script.client.db = ks.DB(s.script.client.db.ID)
 	}
-	if s.current != nil && s.current.flags&flagInternal != 0 {
-		s.current.db = ks.DB(s.current.db.ID)
+	if s.master != nil {
+		s.master.db = ks.DB(s.master.db.ID)
 	}
 	ks.InheritStats(old)
-	old.OnExpired, old.OnNew, old.OnRetire = nil, nil, nil
+	s.databasesReady(-1, -1)
+	old.OnExpired, old.OnFieldsExpired, old.OnNew, old.OnRetire = nil, nil, nil, nil
 	s.Host.ReleaseLater(old.Release)
 }
 

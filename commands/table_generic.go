@@ -249,7 +249,7 @@ func genericCommands() []*Command {
 			Proc:    scanCommand,
 		},
 		{
-			Name: "sort", Since: "1.0.0", Complexity: "O(N+M*log M), N being the number of elements and M of those returned",
+			Name: "sort", Proc: sortCommand, Since: "1.0.0", Complexity: "O(N+M*log M), N being the number of elements and M of those returned",
 			Summary: "Sorts the elements of a list, set or sorted set.",
 			Arity:   -2, Flags: CmdWrite | CmdDenyOOM, ACL: CatSet | CatSortedSet | CatList | CatDangerous,
 			KeySpecs: []KeySpec{
@@ -262,7 +262,7 @@ func genericCommands() []*Command {
 				"[sorting=ALPHA] [STORE destination#2]"),
 		},
 		{
-			Name: "sort_ro", Since: "7.0.0", Complexity: "O(N+M*log M), N being the number of elements and M of those returned",
+			Name: "sort_ro", Proc: sortroCommand, Since: "7.0.0", Complexity: "O(N+M*log M), N being the number of elements and M of those returned",
 			Summary: "Sorts the elements of a list, set or sorted set and stores nothing.",
 			Arity:   -2, Flags: CmdReadonly, ACL: CatSet | CatSortedSet | CatList | CatDangerous,
 			KeySpecs: []KeySpec{

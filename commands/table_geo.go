@@ -6,6 +6,7 @@ func geoCommands() []*Command {
 		{
 			Name: "geoadd", Since: "3.2.0", Complexity: "O(log N) a place, N being the size of the sorted set",
 			Summary: "Adds places, or moves them.",
+			Proc:    geoaddCommand,
 			Arity:   -5, Flags: CmdWrite | CmdDenyOOM, ACL: CatGeo,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyUpdate)},
 			Args:     args("key#0 [condition<NX | XX>@6.2.0] [change=CH@6.2.0] longitude_latitude_member(longitude:double latitude:double member)..."),
@@ -14,6 +15,7 @@ func geoCommands() []*Command {
 		{
 			Name: "geodist", Since: "3.2.0", Complexity: "O(log N)",
 			Summary: "Returns the distance between two places.",
+			Proc:    geodistCommand,
 			Arity:   -4, Flags: CmdReadonly, ACL: CatGeo,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
 			Args:     args("key#0 member1 member2 [unit<M | KM | FT | MI>]"),
@@ -21,6 +23,7 @@ func geoCommands() []*Command {
 		{
 			Name: "geohash", Since: "3.2.0", Complexity: "O(log N) a place",
 			Summary: "Returns places as geohash strings.",
+			Proc:    geohashCommand,
 			Arity:   -2, Flags: CmdReadonly, ACL: CatGeo,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
 			Args:     args("key#0 member..."),
@@ -28,6 +31,7 @@ func geoCommands() []*Command {
 		{
 			Name: "geopos", Since: "3.2.0", Complexity: "O(N), N being the number of places asked for",
 			Summary: "Returns the coordinates of places.",
+			Proc:    geoposCommand,
 			Arity:   -2, Flags: CmdReadonly, ACL: CatGeo,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
 			Args:     args("key#0 member..."),
@@ -35,6 +39,7 @@ func geoCommands() []*Command {
 		{
 			Name: "georadius", Since: "3.2.0", Complexity: "O(N+log M), N being the places in the box around the circle, M those in the index",
 			Summary: "Finds the places around a point and can store them.",
+			Proc:    georadiusCommand,
 			Arity:   -6, Flags: CmdWrite | CmdDenyOOM, ACL: CatGeo,
 			KeySpecs: []KeySpec{
 				keyAt(1, KeyRO|KeyAccess),
@@ -53,6 +58,7 @@ func geoCommands() []*Command {
 		{
 			Name: "georadius_ro", Since: "3.2.10", Complexity: "O(N+log M), N being the places in the box around the circle, M those in the index",
 			Summary: "Finds the places around a point.",
+			Proc:    georadiusroCommand,
 			Arity:   -6, Flags: CmdReadonly, ACL: CatGeo,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
 			Args: args("key#0 longitude:double latitude:double radius:double unit<M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] " +
@@ -63,6 +69,7 @@ func geoCommands() []*Command {
 		{
 			Name: "georadiusbymember", Since: "3.2.0", Complexity: "O(N+log M), N being the places in the box around the circle, M those in the index",
 			Summary: "Finds the places around a place and can store them.",
+			Proc:    georadiusbymemberCommand,
 			Arity:   -5, Flags: CmdWrite | CmdDenyOOM, ACL: CatGeo,
 			KeySpecs: []KeySpec{
 				keyAt(1, KeyRO|KeyAccess),
@@ -78,6 +85,7 @@ func geoCommands() []*Command {
 		{
 			Name: "georadiusbymember_ro", Since: "3.2.10", Complexity: "O(N+log M), N being the places in the box around the circle, M those in the index",
 			Summary: "Finds the places around a place.",
+			Proc:    georadiusbymemberroCommand,
 			Arity:   -5, Flags: CmdReadonly, ACL: CatGeo,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
 			Args:     args("key#0 member radius:double unit<M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [count(COUNT count:int [ANY])] [order<ASC | DESC>]"),
@@ -86,6 +94,7 @@ func geoCommands() []*Command {
 		{
 			Name: "geosearch", Since: "6.2.0", Complexity: "O(N+log M), N being the places in the grid cells around the shape, M those in the shape",
 			Summary: "Finds the places in a circle or a box.",
+			Proc:    geosearchCommand,
 			Arity:   -7, Flags: CmdReadonly, ACL: CatGeo,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
 			Args: args("key#0 from<FROMMEMBER member | FROMLONLAT longitude_latitude(longitude:double latitude:double)> " +
@@ -96,6 +105,7 @@ func geoCommands() []*Command {
 		{
 			Name: "geosearchstore", Since: "6.2.0", Complexity: "O(N+log M), N being the places in the grid cells around the shape, M those in the shape",
 			Summary: "Stores the places in a circle or a box.",
+			Proc:    geosearchstoreCommand,
 			Arity:   -8, Flags: CmdWrite | CmdDenyOOM, ACL: CatGeo,
 			KeySpecs: []KeySpec{
 				keyAt(1, KeyOW|KeyUpdate),

@@ -4,7 +4,7 @@ package commands
 func listCommands() []*Command {
 	return inGroup(GroupList, []*Command{
 		{
-			Name: "blmove", Since: "6.2.0", Complexity: "O(1)",
+			Name: "blmove", Proc: blmoveCommand, Since: "6.2.0", Complexity: "O(1)",
 			Summary: "Moves an element between lists, waiting for one.",
 			Arity:   6, Flags: CmdWrite | CmdDenyOOM | CmdNoScript | CmdBlocking, ACL: CatList,
 			KeySpecs: []KeySpec{
@@ -14,7 +14,7 @@ func listCommands() []*Command {
 			Args: args("source#0 destination#1 wherefrom<LEFT | RIGHT> whereto<LEFT | RIGHT> timeout:double"),
 		},
 		{
-			Name: "blmpop", Since: "7.0.0", Complexity: "O(N+M), N being the number of keys and M of elements returned",
+			Name: "blmpop", Proc: blmpopCommand, Since: "7.0.0", Complexity: "O(N+M), N being the number of keys and M of elements returned",
 			Summary: "Takes elements off the first list that has any, waiting for one.",
 			Arity:   -5, Flags: CmdWrite | CmdBlocking, ACL: CatList,
 			KeySpecs: []KeySpec{keysCounted(2, KeyRW|KeyAccess|KeyDelete)},
@@ -22,7 +22,7 @@ func listCommands() []*Command {
 			Args:     args("timeout:double numkeys:int key#0... where<LEFT | RIGHT> [COUNT count:int]"),
 		},
 		{
-			Name: "blpop", Since: "2.0.0", Complexity: "O(N), N being the number of keys",
+			Name: "blpop", Proc: blpopCommand, Since: "2.0.0", Complexity: "O(N), N being the number of keys",
 			Summary: "Takes the first element off a list, waiting for one.",
 			Arity:   -3, Flags: CmdWrite | CmdNoScript | CmdBlocking, ACL: CatList,
 			KeySpecs: []KeySpec{keysFrom(1, -2, 1, KeyRW|KeyAccess|KeyDelete)},
@@ -30,7 +30,7 @@ func listCommands() []*Command {
 			History:  []Change{{"6.0.0", "A fractional timeout."}},
 		},
 		{
-			Name: "brpop", Since: "2.0.0", Complexity: "O(N), N being the number of keys",
+			Name: "brpop", Proc: brpopCommand, Since: "2.0.0", Complexity: "O(N), N being the number of keys",
 			Summary: "Takes the last element off a list, waiting for one.",
 			Arity:   -3, Flags: CmdWrite | CmdNoScript | CmdBlocking, ACL: CatList,
 			KeySpecs: []KeySpec{keysFrom(1, -2, 1, KeyRW|KeyAccess|KeyDelete)},
@@ -38,7 +38,7 @@ func listCommands() []*Command {
 			History:  []Change{{"6.0.0", "A fractional timeout."}},
 		},
 		{
-			Name: "brpoplpush", Since: "2.2.0", Complexity: "O(1)",
+			Name: "brpoplpush", Proc: brpoplpushCommand, Since: "2.2.0", Complexity: "O(1)",
 			Summary: "Moves the last element of a list to the head of another, waiting for one.",
 			Arity:   4, Flags: CmdWrite | CmdDenyOOM | CmdNoScript | CmdBlocking, ACL: CatList,
 			KeySpecs: []KeySpec{
@@ -50,28 +50,28 @@ func listCommands() []*Command {
 			DocFlags: DocDeprecated, DeprecatedSince: "6.2.0", ReplacedBy: "BLMOVE with RIGHT and LEFT",
 		},
 		{
-			Name: "lindex", Since: "1.0.0", Complexity: "O(N), N being the elements passed on the way; O(1) at the ends",
+			Name: "lindex", Proc: lindexCommand, Since: "1.0.0", Complexity: "O(N), N being the elements passed on the way; O(1) at the ends",
 			Summary: "Returns the element at an index of a list.",
 			Arity:   3, Flags: CmdReadonly, ACL: CatList,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
 			Args:     args("key#0 index:int"),
 		},
 		{
-			Name: "linsert", Since: "2.2.0", Complexity: "O(N), N being the elements before the pivot",
+			Name: "linsert", Proc: linsertCommand, Since: "2.2.0", Complexity: "O(N), N being the elements before the pivot",
 			Summary: "Inserts an element beside another one.",
 			Arity:   5, Flags: CmdWrite | CmdDenyOOM, ACL: CatList,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyInsert)},
 			Args:     args("key#0 where<BEFORE | AFTER> pivot element"),
 		},
 		{
-			Name: "llen", Since: "1.0.0", Complexity: "O(1)",
+			Name: "llen", Proc: llenCommand, Since: "1.0.0", Complexity: "O(1)",
 			Summary: "Returns the length of a list.",
 			Arity:   2, Flags: CmdReadonly | CmdFast, ACL: CatList,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO)},
 			Args:     args("key#0"),
 		},
 		{
-			Name: "lmove", Since: "6.2.0", Complexity: "O(1)",
+			Name: "lmove", Proc: lmoveCommand, Since: "6.2.0", Complexity: "O(1)",
 			Summary: "Moves an element from an end of a list to an end of another.",
 			Arity:   5, Flags: CmdWrite | CmdDenyOOM, ACL: CatList,
 			KeySpecs: []KeySpec{
@@ -81,7 +81,7 @@ func listCommands() []*Command {
 			Args: args("source#0 destination#1 wherefrom<LEFT | RIGHT> whereto<LEFT | RIGHT>"),
 		},
 		{
-			Name: "lmpop", Since: "7.0.0", Complexity: "O(N+M), N being the number of keys and M of elements returned",
+			Name: "lmpop", Proc: lmpopCommand, Since: "7.0.0", Complexity: "O(N+M), N being the number of keys and M of elements returned",
 			Summary: "Takes elements off the first list that has any.",
 			Arity:   -4, Flags: CmdWrite, ACL: CatList,
 			KeySpecs: []KeySpec{keysCounted(1, KeyRW|KeyAccess|KeyDelete)},
@@ -89,7 +89,7 @@ func listCommands() []*Command {
 			Args:     args("numkeys:int key#0... where<LEFT | RIGHT> [COUNT count:int]"),
 		},
 		{
-			Name: "lpop", Since: "1.0.0", Complexity: "O(N), N being the number of elements returned",
+			Name: "lpop", Proc: lpopCommand, Since: "1.0.0", Complexity: "O(N), N being the number of elements returned",
 			Summary: "Takes elements off the head of a list.",
 			Arity:   -2, Flags: CmdWrite | CmdFast, ACL: CatList,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyAccess|KeyDelete)},
@@ -97,14 +97,14 @@ func listCommands() []*Command {
 			History:  []Change{{"6.2.0", "A count."}},
 		},
 		{
-			Name: "lpos", Since: "6.0.6", Complexity: "O(N), N being the length of the list, less near an end or with MAXLEN",
+			Name: "lpos", Proc: lposCommand, Since: "6.0.6", Complexity: "O(N), N being the length of the list, less near an end or with MAXLEN",
 			Summary: "Finds the positions of an element in a list.",
 			Arity:   -3, Flags: CmdReadonly, ACL: CatList,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
 			Args:     args("key#0 element [RANK rank:int] [COUNT num-matches:int] [MAXLEN len:int]"),
 		},
 		{
-			Name: "lpush", Since: "1.0.0", Complexity: "O(1) an element",
+			Name: "lpush", Proc: lpushCommand, Since: "1.0.0", Complexity: "O(1) an element",
 			Summary: "Puts elements at the head of a list.",
 			Arity:   -3, Flags: CmdWrite | CmdDenyOOM | CmdFast, ACL: CatList,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyInsert)},
@@ -112,7 +112,7 @@ func listCommands() []*Command {
 			History:  []Change{{"2.4.0", "Takes several elements."}},
 		},
 		{
-			Name: "lpushx", Since: "2.2.0", Complexity: "O(1) an element",
+			Name: "lpushx", Proc: lpushxCommand, Since: "2.2.0", Complexity: "O(1) an element",
 			Summary: "Puts elements at the head of a list that exists.",
 			Arity:   -3, Flags: CmdWrite | CmdDenyOOM | CmdFast, ACL: CatList,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyInsert)},
@@ -120,35 +120,35 @@ func listCommands() []*Command {
 			History:  []Change{{"4.0.0", "Takes several elements."}},
 		},
 		{
-			Name: "lrange", Since: "1.0.0", Complexity: "O(S+N), S being the distance to the range and N its length",
+			Name: "lrange", Proc: lrangeCommand, Since: "1.0.0", Complexity: "O(S+N), S being the distance to the range and N its length",
 			Summary: "Returns a range of a list.",
 			Arity:   4, Flags: CmdReadonly, ACL: CatList,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
 			Args:     args("key#0 start:int stop:int"),
 		},
 		{
-			Name: "lrem", Since: "1.0.0", Complexity: "O(N+M), N being the length of the list and M the number of elements removed",
+			Name: "lrem", Proc: lremCommand, Since: "1.0.0", Complexity: "O(N+M), N being the length of the list and M the number of elements removed",
 			Summary: "Removes elements that equal a value.",
 			Arity:   4, Flags: CmdWrite, ACL: CatList,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyDelete)},
 			Args:     args("key#0 count:int element"),
 		},
 		{
-			Name: "lset", Since: "1.0.0", Complexity: "O(N), N being the length of the list; O(1) at the ends",
+			Name: "lset", Proc: lsetCommand, Since: "1.0.0", Complexity: "O(N), N being the length of the list; O(1) at the ends",
 			Summary: "Replaces the element at an index of a list.",
 			Arity:   4, Flags: CmdWrite | CmdDenyOOM, ACL: CatList,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyUpdate)},
 			Args:     args("key#0 index:int element"),
 		},
 		{
-			Name: "ltrim", Since: "1.0.0", Complexity: "O(N), N being the number of elements removed",
+			Name: "ltrim", Proc: ltrimCommand, Since: "1.0.0", Complexity: "O(N), N being the number of elements removed",
 			Summary: "Cuts a list down to a range.",
 			Arity:   4, Flags: CmdWrite, ACL: CatList,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyDelete)},
 			Args:     args("key#0 start:int stop:int"),
 		},
 		{
-			Name: "rpop", Since: "1.0.0", Complexity: "O(N), N being the number of elements returned",
+			Name: "rpop", Proc: rpopCommand, Since: "1.0.0", Complexity: "O(N), N being the number of elements returned",
 			Summary: "Takes elements off the tail of a list.",
 			Arity:   -2, Flags: CmdWrite | CmdFast, ACL: CatList,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyAccess|KeyDelete)},
@@ -156,7 +156,7 @@ func listCommands() []*Command {
 			History:  []Change{{"6.2.0", "A count."}},
 		},
 		{
-			Name: "rpoplpush", Since: "1.2.0", Complexity: "O(1)",
+			Name: "rpoplpush", Proc: rpoplpushCommand, Since: "1.2.0", Complexity: "O(1)",
 			Summary: "Moves the last element of a list to the head of another.",
 			Arity:   3, Flags: CmdWrite | CmdDenyOOM, ACL: CatList,
 			KeySpecs: []KeySpec{
@@ -167,7 +167,7 @@ func listCommands() []*Command {
 			DocFlags: DocDeprecated, DeprecatedSince: "6.2.0", ReplacedBy: "LMOVE with RIGHT and LEFT",
 		},
 		{
-			Name: "rpush", Since: "1.0.0", Complexity: "O(1) an element",
+			Name: "rpush", Proc: rpushCommand, Since: "1.0.0", Complexity: "O(1) an element",
 			Summary: "Puts elements at the tail of a list.",
 			Arity:   -3, Flags: CmdWrite | CmdDenyOOM | CmdFast, ACL: CatList,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyInsert)},
@@ -175,7 +175,7 @@ func listCommands() []*Command {
 			History:  []Change{{"2.4.0", "Takes several elements."}},
 		},
 		{
-			Name: "rpushx", Since: "2.2.0", Complexity: "O(1) an element",
+			Name: "rpushx", Proc: rpushxCommand, Since: "2.2.0", Complexity: "O(1) an element",
 			Summary: "Puts elements at the tail of a list that exists.",
 			Arity:   -3, Flags: CmdWrite | CmdDenyOOM | CmdFast, ACL: CatList,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyInsert)},

@@ -270,12 +270,14 @@ func serverCommands() []*Command {
 				{
 					Name: "doctor", Since: "2.8.13", Complexity: "O(1)",
 					Summary: "Explains the latency spikes seen.",
+					Proc:    latencyDoctorCommand,
 					Arity:   2, Flags: CmdAdmin | CmdNoScript | CmdLoading | CmdStale,
 					Tips: []string{"nondeterministic_output", "request_policy:all_nodes", "response_policy:special"},
 				},
 				{
 					Name: "graph", Since: "2.8.13", Complexity: "O(1)",
 					Summary: "Draws the latency spikes of an event.",
+					Proc:    latencyGraphCommand,
 					Arity:   3, Flags: CmdAdmin | CmdNoScript | CmdLoading | CmdStale,
 					Args: args("event"),
 					Tips: []string{"nondeterministic_output", "request_policy:all_nodes", "response_policy:special"},
@@ -283,11 +285,13 @@ func serverCommands() []*Command {
 				{
 					Name: "help", Since: "2.8.13", Complexity: "O(1)",
 					Summary: "Explains the subcommands.",
+					Proc:    latencyHelpCommand,
 					Arity:   2, Flags: CmdLoading | CmdStale,
 				},
 				{
 					Name: "histogram", Since: "7.0.0", Complexity: "O(N), N being the number of commands reported",
 					Summary: "Returns the distribution of the run times of commands.",
+					Proc:    latencyHistogramCommand,
 					Arity:   -2, Flags: CmdAdmin | CmdNoScript | CmdLoading | CmdStale,
 					Args: args("[command...]"),
 					Tips: []string{"nondeterministic_output", "request_policy:all_nodes", "response_policy:special"},
@@ -295,6 +299,7 @@ func serverCommands() []*Command {
 				{
 					Name: "history", Since: "2.8.13", Complexity: "O(1)",
 					Summary: "Returns the latency spikes of an event.",
+					Proc:    latencyHistoryCommand,
 					Arity:   3, Flags: CmdAdmin | CmdNoScript | CmdLoading | CmdStale,
 					Args: args("event"),
 					Tips: []string{"nondeterministic_output", "request_policy:all_nodes", "response_policy:special"},
@@ -302,12 +307,14 @@ func serverCommands() []*Command {
 				{
 					Name: "latest", Since: "2.8.13", Complexity: "O(1)",
 					Summary: "Returns the last latency spike of each event.",
+					Proc:    latencyLatestCommand,
 					Arity:   2, Flags: CmdAdmin | CmdNoScript | CmdLoading | CmdStale,
 					Tips: []string{"nondeterministic_output", "request_policy:all_nodes", "response_policy:special"},
 				},
 				{
 					Name: "reset", Since: "2.8.13", Complexity: "O(1)",
 					Summary: "Forgets the latency spikes of events.",
+					Proc:    latencyResetCommand,
 					Arity:   -2, Flags: CmdAdmin | CmdNoScript | CmdLoading | CmdStale,
 					Args: args("[event...]"),
 					Tips: []string{"request_policy:all_nodes", "response_policy:all_succeeded"},
@@ -409,6 +416,7 @@ func serverCommands() []*Command {
 		{
 			Name: "monitor", Since: "1.0.0",
 			Summary: "Streams every command that the server runs.",
+			Proc:    monitorCommand,
 			Arity:   1, Flags: CmdAdmin | CmdNoScript | CmdLoading | CmdStale,
 		},
 		{
@@ -480,6 +488,7 @@ func serverCommands() []*Command {
 				{
 					Name: "get", Since: "2.2.12", Complexity: "O(N), N being the number of entries returned",
 					Summary: "Returns entries of the slow log.",
+					Proc:    slowlogGetCommand,
 					Arity:   -2, Flags: CmdAdmin | CmdLoading | CmdStale,
 					Args:    args("[count:int]"),
 					Tips:    []string{"request_policy:all_nodes", "nondeterministic_output"},
@@ -488,17 +497,20 @@ func serverCommands() []*Command {
 				{
 					Name: "help", Since: "6.2.0", Complexity: "O(1)",
 					Summary: "Explains the subcommands.",
+					Proc:    slowlogHelpCommand,
 					Arity:   2, Flags: CmdLoading | CmdStale,
 				},
 				{
 					Name: "len", Since: "2.2.12", Complexity: "O(1)",
 					Summary: "Counts the entries of the slow log.",
+					Proc:    slowlogLenCommand,
 					Arity:   2, Flags: CmdAdmin | CmdLoading | CmdStale,
 					Tips: []string{"request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"},
 				},
 				{
 					Name: "reset", Since: "2.2.12", Complexity: "O(N), N being the number of entries",
 					Summary: "Clears the slow log.",
+					Proc:    slowlogResetCommand,
 					Arity:   2, Flags: CmdAdmin | CmdLoading | CmdStale,
 					Tips: []string{"request_policy:all_nodes", "response_policy:all_succeeded"},
 				},

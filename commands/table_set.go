@@ -4,7 +4,7 @@ package commands
 func setCommands() []*Command {
 	return inGroup(GroupSet, []*Command{
 		{
-			Name: "sadd", Since: "1.0.0", Complexity: "O(1) a member",
+			Name: "sadd", Proc: saddCommand, Since: "1.0.0", Complexity: "O(1) a member",
 			Summary: "Adds members to a set.",
 			Arity:   -3, Flags: CmdWrite | CmdDenyOOM | CmdFast, ACL: CatSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyInsert)},
@@ -12,14 +12,14 @@ func setCommands() []*Command {
 			History:  []Change{{"2.4.0", "Takes several members."}},
 		},
 		{
-			Name: "scard", Since: "1.0.0", Complexity: "O(1)",
+			Name: "scard", Proc: scardCommand, Since: "1.0.0", Complexity: "O(1)",
 			Summary: "Counts the members of a set.",
 			Arity:   2, Flags: CmdReadonly | CmdFast, ACL: CatSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO)},
 			Args:     args("key#0"),
 		},
 		{
-			Name: "sdiff", Since: "1.0.0", Complexity: "O(N), N being the members of all sets",
+			Name: "sdiff", Proc: sdiffCommand, Since: "1.0.0", Complexity: "O(N), N being the members of all sets",
 			Summary: "Subtracts sets from the first one.",
 			Arity:   -2, Flags: CmdReadonly, ACL: CatSet,
 			KeySpecs: []KeySpec{keysFrom(1, -1, 1, KeyRO|KeyAccess)},
@@ -27,7 +27,7 @@ func setCommands() []*Command {
 			Tips:     []string{"nondeterministic_output_order"},
 		},
 		{
-			Name: "sdiffstore", Since: "1.0.0", Complexity: "O(N), N being the members of all sets",
+			Name: "sdiffstore", Proc: sdiffstoreCommand, Since: "1.0.0", Complexity: "O(N), N being the members of all sets",
 			Summary: "Subtracts sets from the first one and stores the result.",
 			Arity:   -3, Flags: CmdWrite | CmdDenyOOM, ACL: CatSet,
 			KeySpecs: []KeySpec{
@@ -37,7 +37,7 @@ func setCommands() []*Command {
 			Args: args("destination#0 key#1..."),
 		},
 		{
-			Name: "sinter", Since: "1.0.0", Complexity: "O(N*M), N being the size of the smallest set and M the number of sets",
+			Name: "sinter", Proc: sinterCommand, Since: "1.0.0", Complexity: "O(N*M), N being the size of the smallest set and M the number of sets",
 			Summary: "Intersects sets.",
 			Arity:   -2, Flags: CmdReadonly, ACL: CatSet,
 			KeySpecs: []KeySpec{keysFrom(1, -1, 1, KeyRO|KeyAccess)},
@@ -45,7 +45,7 @@ func setCommands() []*Command {
 			Tips:     []string{"nondeterministic_output_order"},
 		},
 		{
-			Name: "sintercard", Since: "7.0.0", Complexity: "O(N*M), N being the size of the smallest set and M the number of sets",
+			Name: "sintercard", Proc: sintercardCommand, Since: "7.0.0", Complexity: "O(N*M), N being the size of the smallest set and M the number of sets",
 			Summary: "Counts the members of an intersection of sets.",
 			Arity:   -3, Flags: CmdReadonly, ACL: CatSet,
 			KeySpecs: []KeySpec{keysCounted(1, KeyRO|KeyAccess)},
@@ -53,7 +53,7 @@ func setCommands() []*Command {
 			Args:     args("numkeys:int key#0... [LIMIT limit:int]"),
 		},
 		{
-			Name: "sinterstore", Since: "1.0.0", Complexity: "O(N*M), N being the size of the smallest set and M the number of sets",
+			Name: "sinterstore", Proc: sinterstoreCommand, Since: "1.0.0", Complexity: "O(N*M), N being the size of the smallest set and M the number of sets",
 			Summary: "Intersects sets and stores the result.",
 			Arity:   -3, Flags: CmdWrite | CmdDenyOOM, ACL: CatSet,
 			KeySpecs: []KeySpec{
@@ -63,14 +63,14 @@ func setCommands() []*Command {
 			Args: args("destination#0 key#1..."),
 		},
 		{
-			Name: "sismember", Since: "1.0.0", Complexity: "O(1)",
+			Name: "sismember", Proc: sismemberCommand, Since: "1.0.0", Complexity: "O(1)",
 			Summary: "Tells whether a set has a member.",
 			Arity:   3, Flags: CmdReadonly | CmdFast, ACL: CatSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO)},
 			Args:     args("key#0 member"),
 		},
 		{
-			Name: "smembers", Since: "1.0.0", Complexity: "O(N), N being the size of the set",
+			Name: "smembers", Proc: smembersCommand, Since: "1.0.0", Complexity: "O(N), N being the size of the set",
 			Summary: "Lists the members of a set.",
 			Arity:   2, Flags: CmdReadonly, ACL: CatSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
@@ -78,14 +78,14 @@ func setCommands() []*Command {
 			Tips:     []string{"nondeterministic_output_order"},
 		},
 		{
-			Name: "smismember", Since: "6.2.0", Complexity: "O(N), N being the number of members asked for",
+			Name: "smismember", Proc: smismemberCommand, Since: "6.2.0", Complexity: "O(N), N being the number of members asked for",
 			Summary: "Tells which members a set has.",
 			Arity:   -3, Flags: CmdReadonly | CmdFast, ACL: CatSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
 			Args:     args("key#0 member..."),
 		},
 		{
-			Name: "smove", Since: "1.0.0", Complexity: "O(1)",
+			Name: "smove", Proc: smoveCommand, Since: "1.0.0", Complexity: "O(1)",
 			Summary: "Moves a member to another set.",
 			Arity:   4, Flags: CmdWrite | CmdFast, ACL: CatSet,
 			KeySpecs: []KeySpec{
@@ -95,7 +95,7 @@ func setCommands() []*Command {
 			Args: args("source#0 destination#1 member"),
 		},
 		{
-			Name: "spop", Since: "1.0.0", Complexity: "O(1) without a count, else O(N) for N members",
+			Name: "spop", Proc: spopCommand, Since: "1.0.0", Complexity: "O(1) without a count, else O(N) for N members",
 			Summary: "Takes random members out of a set.",
 			Arity:   -2, Flags: CmdWrite | CmdFast, ACL: CatSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyAccess|KeyDelete)},
@@ -104,7 +104,7 @@ func setCommands() []*Command {
 			History:  []Change{{"3.2.0", "A count."}},
 		},
 		{
-			Name: "srandmember", Since: "1.0.0", Complexity: "O(1) without a count, else O(N) for N members",
+			Name: "srandmember", Proc: srandmemberCommand, Since: "1.0.0", Complexity: "O(1) without a count, else O(N) for N members",
 			Summary: "Returns random members of a set.",
 			Arity:   -2, Flags: CmdReadonly, ACL: CatSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
@@ -113,7 +113,7 @@ func setCommands() []*Command {
 			History:  []Change{{"2.6.0", "A count."}},
 		},
 		{
-			Name: "srem", Since: "1.0.0", Complexity: "O(N), N being the number of members",
+			Name: "srem", Proc: sremCommand, Since: "1.0.0", Complexity: "O(N), N being the number of members",
 			Summary: "Removes members from a set.",
 			Arity:   -3, Flags: CmdWrite | CmdFast, ACL: CatSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyDelete)},
@@ -121,7 +121,7 @@ func setCommands() []*Command {
 			History:  []Change{{"2.4.0", "Takes several members."}},
 		},
 		{
-			Name: "sscan", Since: "2.8.0", Complexity: "O(1) a call, O(N) for all N members",
+			Name: "sscan", Proc: sscanCommand, Since: "2.8.0", Complexity: "O(1) a call, O(N) for all N members",
 			Summary: "Iterates over the members of a set.",
 			Arity:   -3, Flags: CmdReadonly, ACL: CatSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
@@ -129,7 +129,7 @@ func setCommands() []*Command {
 			Tips:     []string{"nondeterministic_output"},
 		},
 		{
-			Name: "sunion", Since: "1.0.0", Complexity: "O(N), N being the members of all sets",
+			Name: "sunion", Proc: sunionCommand, Since: "1.0.0", Complexity: "O(N), N being the members of all sets",
 			Summary: "Unites sets.",
 			Arity:   -2, Flags: CmdReadonly, ACL: CatSet,
 			KeySpecs: []KeySpec{keysFrom(1, -1, 1, KeyRO|KeyAccess)},
@@ -137,7 +137,7 @@ func setCommands() []*Command {
 			Tips:     []string{"nondeterministic_output_order"},
 		},
 		{
-			Name: "sunionstore", Since: "1.0.0", Complexity: "O(N), N being the members of all sets",
+			Name: "sunionstore", Proc: sunionstoreCommand, Since: "1.0.0", Complexity: "O(N), N being the members of all sets",
 			Summary: "Unites sets and stores the result.",
 			Arity:   -3, Flags: CmdWrite | CmdDenyOOM, ACL: CatSet,
 			KeySpecs: []KeySpec{

@@ -5,6 +5,7 @@ func streamCommands() []*Command {
 	return inGroup(GroupStream, []*Command{
 		{
 			Name: "xack", Since: "5.0.0", Complexity: "O(1) an entry",
+			Proc:    xackCommand,
 			Summary: "Marks entries as processed in a consumer group.",
 			Arity:   -4, Flags: CmdWrite | CmdFast, ACL: CatStream,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyUpdate)},
@@ -19,6 +20,7 @@ func streamCommands() []*Command {
 		},
 		{
 			Name: "xadd", Since: "5.0.0", Complexity: "O(1), and O(N) for N entries that are trimmed",
+			Proc:    xaddCommand,
 			Summary: "Appends an entry to a stream.",
 			Arity:   -5, Flags: CmdWrite | CmdDenyOOM | CmdFast, ACL: CatStream,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyUpdate).note("may trim old entries")},
@@ -33,6 +35,7 @@ func streamCommands() []*Command {
 		},
 		{
 			Name: "xautoclaim", Since: "6.2.0", Complexity: "O(1) for a small COUNT",
+			Proc:    xautoclaimCommand,
 			Summary: "Hands entries that were idle too long to another consumer.",
 			Arity:   -6, Flags: CmdWrite | CmdFast, ACL: CatStream,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyDelete)},
@@ -42,6 +45,7 @@ func streamCommands() []*Command {
 		},
 		{
 			Name: "xclaim", Since: "5.0.0", Complexity: "O(log N), N being the pending entries of the group",
+			Proc:    xclaimCommand,
 			Summary: "Hands pending entries to another consumer.",
 			Arity:   -6, Flags: CmdWrite | CmdFast, ACL: CatStream,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyUpdate)},
@@ -51,6 +55,7 @@ func streamCommands() []*Command {
 		},
 		{
 			Name: "xdel", Since: "5.0.0", Complexity: "O(1) an entry",
+			Proc:    xdelCommand,
 			Summary: "Deletes entries of a stream.",
 			Arity:   -3, Flags: CmdWrite | CmdFast, ACL: CatStream,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyDelete)},
@@ -70,6 +75,7 @@ func streamCommands() []*Command {
 			Subcommands: []*Command{
 				{
 					Name: "create", Since: "5.0.0", Complexity: "O(1)",
+					Proc:    xgroupCreateCommand,
 					Summary: "Creates a consumer group.",
 					Arity:   -5, Flags: CmdWrite | CmdDenyOOM, ACL: CatStream,
 					KeySpecs: []KeySpec{keyAt(2, KeyRW|KeyInsert)},
@@ -78,6 +84,7 @@ func streamCommands() []*Command {
 				},
 				{
 					Name: "createconsumer", Since: "6.2.0", Complexity: "O(1)",
+					Proc:    xgroupCreateconsumerCommand,
 					Summary: "Creates a consumer in a group.",
 					Arity:   5, Flags: CmdWrite | CmdDenyOOM, ACL: CatStream,
 					KeySpecs: []KeySpec{keyAt(2, KeyRW|KeyInsert)},
@@ -85,6 +92,7 @@ func streamCommands() []*Command {
 				},
 				{
 					Name: "delconsumer", Since: "5.0.0", Complexity: "O(1)",
+					Proc:    xgroupDelconsumerCommand,
 					Summary: "Deletes a consumer of a group.",
 					Arity:   5, Flags: CmdWrite, ACL: CatStream,
 					KeySpecs: []KeySpec{keyAt(2, KeyRW|KeyDelete)},
@@ -92,6 +100,7 @@ func streamCommands() []*Command {
 				},
 				{
 					Name: "destroy", Since: "5.0.0", Complexity: "O(N), N being the pending entries of the group",
+					Proc:    xgroupDestroyCommand,
 					Summary: "Deletes a consumer group.",
 					Arity:   4, Flags: CmdWrite, ACL: CatStream,
 					KeySpecs: []KeySpec{keyAt(2, KeyRW|KeyDelete)},
@@ -99,11 +108,13 @@ func streamCommands() []*Command {
 				},
 				{
 					Name: "help", Since: "5.0.0", Complexity: "O(1)",
+					Proc:    xgroupHelpCommand,
 					Summary: "Explains the subcommands.",
 					Arity:   2, Flags: CmdLoading | CmdStale, ACL: CatStream,
 				},
 				{
 					Name: "setid", Since: "5.0.0", Complexity: "O(1)",
+					Proc:    xgroupSetidCommand,
 					Summary: "Sets the last ID that a group has delivered.",
 					Arity:   -5, Flags: CmdWrite, ACL: CatStream,
 					KeySpecs: []KeySpec{keyAt(2, KeyRW|KeyUpdate)},
@@ -119,6 +130,7 @@ func streamCommands() []*Command {
 			Subcommands: []*Command{
 				{
 					Name: "consumers", Since: "5.0.0", Complexity: "O(1)",
+					Proc:    xinfoConsumersCommand,
 					Summary: "Lists the consumers of a group.",
 					Arity:   4, Flags: CmdReadonly, ACL: CatStream,
 					KeySpecs: []KeySpec{keyAt(2, KeyRO|KeyAccess)},
@@ -127,6 +139,7 @@ func streamCommands() []*Command {
 				},
 				{
 					Name: "groups", Since: "5.0.0", Complexity: "O(1)",
+					Proc:    xinfoGroupsCommand,
 					Summary: "Lists the consumer groups of a stream.",
 					Arity:   3, Flags: CmdReadonly, ACL: CatStream,
 					KeySpecs: []KeySpec{keyAt(2, KeyRO|KeyAccess)},
@@ -135,11 +148,13 @@ func streamCommands() []*Command {
 				},
 				{
 					Name: "help", Since: "5.0.0", Complexity: "O(1)",
+					Proc:    xinfoHelpCommand,
 					Summary: "Explains the subcommands.",
 					Arity:   2, Flags: CmdLoading | CmdStale, ACL: CatStream,
 				},
 				{
 					Name: "stream", Since: "5.0.0", Complexity: "O(1)",
+					Proc:    xinfoStreamCommand,
 					Summary: "Describes a stream.",
 					Arity:   -3, Flags: CmdReadonly, ACL: CatStream,
 					KeySpecs: []KeySpec{keyAt(2, KeyRO|KeyAccess)},
@@ -153,6 +168,7 @@ func streamCommands() []*Command {
 		},
 		{
 			Name: "xlen", Since: "5.0.0", Complexity: "O(1)",
+			Proc:    xlenCommand,
 			Summary: "Counts the entries of a stream.",
 			Arity:   2, Flags: CmdReadonly | CmdFast, ACL: CatStream,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO)},
@@ -160,6 +176,7 @@ func streamCommands() []*Command {
 		},
 		{
 			Name: "xpending", Since: "5.0.0", Complexity: "O(N), N being the entries returned, or looked at with IDLE; O(1) for the summary",
+			Proc:    xpendingCommand,
 			Summary: "Shows the entries that a group has delivered and nobody has acknowledged.",
 			Arity:   -3, Flags: CmdReadonly, ACL: CatStream,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
@@ -169,6 +186,7 @@ func streamCommands() []*Command {
 		},
 		{
 			Name: "xrange", Since: "5.0.0", Complexity: "O(N), N being the entries returned",
+			Proc:    xrangeCommand,
 			Summary: "Returns a range of a stream.",
 			Arity:   -4, Flags: CmdReadonly, ACL: CatStream,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
@@ -177,6 +195,7 @@ func streamCommands() []*Command {
 		},
 		{
 			Name: "xread", Since: "5.0.0", Complexity: "O(N) a stream, N being the entries returned",
+			Proc:    xreadCommand,
 			Summary: "Returns new entries of streams, and can wait for them.",
 			Arity:   -4, Flags: CmdReadonly | CmdBlocking, ACL: CatStream,
 			KeySpecs: []KeySpec{keysAfter("streams", 1, 2, KeyRO|KeyAccess)},
@@ -185,6 +204,7 @@ func streamCommands() []*Command {
 		},
 		{
 			Name: "xreadgroup", Since: "5.0.0", Complexity: "O(N) a stream, N being the entries returned",
+			Proc:    xreadgroupCommand,
 			Summary: "Returns new entries of streams to a consumer of a group, or its pending ones, and can wait.",
 			Arity:   -7, Flags: CmdWrite | CmdBlocking, ACL: CatStream,
 			KeySpecs: []KeySpec{keysAfter("streams", 4, 2, KeyRO|KeyAccess)},
@@ -193,6 +213,7 @@ func streamCommands() []*Command {
 		},
 		{
 			Name: "xrevrange", Since: "5.0.0", Complexity: "O(N), N being the entries returned",
+			Proc:    xrevrangeCommand,
 			Summary: "Returns a range of a stream, newest first.",
 			Arity:   -4, Flags: CmdReadonly, ACL: CatStream,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
@@ -201,6 +222,7 @@ func streamCommands() []*Command {
 		},
 		{
 			Name: "xsetid", Since: "5.0.0", Complexity: "O(1)",
+			Proc:    xsetidCommand,
 			Summary: "Sets the last ID of a stream and its counters.",
 			Arity:   -3, Flags: CmdWrite | CmdDenyOOM | CmdFast, ACL: CatStream,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyUpdate)},
@@ -209,6 +231,7 @@ func streamCommands() []*Command {
 		},
 		{
 			Name: "xtrim", Since: "5.0.0", Complexity: "O(N), N being the entries trimmed",
+			Proc:    xtrimCommand,
 			Summary: "Trims a stream.",
 			Arity:   -4, Flags: CmdWrite, ACL: CatStream,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyDelete)},

@@ -6,6 +6,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "bzmpop", Since: "7.0.0", Complexity: "O(K)+O(M*log N), K being the number of keys, N the size of the set and M the members returned",
 			Summary: "Takes members off the first sorted set that has any, waiting for one.",
+			Proc:    bzmpopCommand,
 			Arity:   -5, Flags: CmdWrite | CmdBlocking, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{keysCounted(2, KeyRW|KeyAccess|KeyDelete)},
 			GetKeys:  countedKeys(0, 2),
@@ -14,6 +15,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "bzpopmax", Since: "5.0.0", Complexity: "O(log N), N being the size of the set",
 			Summary: "Takes the member with the highest score off a sorted set, waiting for one.",
+			Proc:    bzpopmaxCommand,
 			Arity:   -3, Flags: CmdWrite | CmdNoScript | CmdBlocking | CmdFast, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{keysFrom(1, -2, 1, KeyRW|KeyAccess|KeyDelete)},
 			Args:     args("key#0... timeout:double"),
@@ -22,6 +24,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "bzpopmin", Since: "5.0.0", Complexity: "O(log N), N being the size of the set",
 			Summary: "Takes the member with the lowest score off a sorted set, waiting for one.",
+			Proc:    bzpopminCommand,
 			Arity:   -3, Flags: CmdWrite | CmdNoScript | CmdBlocking | CmdFast, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{keysFrom(1, -2, 1, KeyRW|KeyAccess|KeyDelete)},
 			Args:     args("key#0... timeout:double"),
@@ -30,6 +33,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zadd", Since: "1.2.0", Complexity: "O(log N) a member, N being the size of the set",
 			Summary: "Adds members to a sorted set or changes their scores.",
+			Proc:    zaddCommand,
 			Arity:   -4, Flags: CmdWrite | CmdDenyOOM | CmdFast, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyUpdate)},
 			Args: args("key#0 [condition<NX | XX>@3.0.2] [comparison<GT | LT>@6.2.0] [change=CH@3.0.2] [increment=INCR@3.0.2] " +
@@ -43,6 +47,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zcard", Since: "1.2.0", Complexity: "O(1)",
 			Summary: "Counts the members of a sorted set.",
+			Proc:    zcardCommand,
 			Arity:   2, Flags: CmdReadonly | CmdFast, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO)},
 			Args:     args("key#0"),
@@ -50,6 +55,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zcount", Since: "2.0.0", Complexity: "O(log N), N being the size of the set",
 			Summary: "Counts the members in a range of scores.",
+			Proc:    zcountCommand,
 			Arity:   4, Flags: CmdReadonly | CmdFast, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
 			Args:     args("key#0 min:double max:double"),
@@ -57,6 +63,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zdiff", Since: "6.2.0", Complexity: "O(L+(N-K)*log N), L being the members of all sets, N of the first and K of the result",
 			Summary: "Subtracts sorted sets from the first one.",
+			Proc:    zdiffCommand,
 			Arity:   -3, Flags: CmdReadonly, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{keysCounted(1, KeyRO|KeyAccess)},
 			GetKeys:  countedKeys(0, 1),
@@ -65,6 +72,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zdiffstore", Since: "6.2.0", Complexity: "O(L+(N-K)*log N), L being the members of all sets, N of the first and K of the result",
 			Summary: "Subtracts sorted sets from the first one and stores the result.",
+			Proc:    zdiffstoreCommand,
 			Arity:   -4, Flags: CmdWrite | CmdDenyOOM, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{
 				keyAt(1, KeyOW|KeyUpdate),
@@ -76,6 +84,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zincrby", Since: "1.2.0", Complexity: "O(log N), N being the size of the set",
 			Summary: "Adds to the score of a member.",
+			Proc:    zincrbyCommand,
 			Arity:   4, Flags: CmdWrite | CmdDenyOOM | CmdFast, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyAccess|KeyUpdate)},
 			Args:     args("key#0 increment:int member"),
@@ -83,6 +92,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zinter", Since: "6.2.0", Complexity: "O(N*K)+O(M*log M), N being the size of the smallest of K sets and M of the result",
 			Summary: "Intersects sorted sets.",
+			Proc:    zinterCommand,
 			Arity:   -3, Flags: CmdReadonly, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{keysCounted(1, KeyRO|KeyAccess)},
 			GetKeys:  countedKeys(0, 1),
@@ -91,6 +101,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zintercard", Since: "7.0.0", Complexity: "O(N*K), N being the size of the smallest of K sets",
 			Summary: "Counts the members of an intersection of sorted sets.",
+			Proc:    zintercardCommand,
 			Arity:   -3, Flags: CmdReadonly, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{keysCounted(1, KeyRO|KeyAccess)},
 			GetKeys:  countedKeys(0, 1),
@@ -99,6 +110,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zinterstore", Since: "2.0.0", Complexity: "O(N*K)+O(M*log M), N being the size of the smallest of K sets and M of the result",
 			Summary: "Intersects sorted sets and stores the result.",
+			Proc:    zinterstoreCommand,
 			Arity:   -4, Flags: CmdWrite | CmdDenyOOM, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{
 				keyAt(1, KeyOW|KeyUpdate),
@@ -110,6 +122,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zlexcount", Since: "2.8.9", Complexity: "O(log N), N being the size of the set",
 			Summary: "Counts the members in a lexicographic range.",
+			Proc:    zlexcountCommand,
 			Arity:   4, Flags: CmdReadonly | CmdFast, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
 			Args:     args("key#0 min max"),
@@ -117,6 +130,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zmpop", Since: "7.0.0", Complexity: "O(K)+O(M*log N), K being the number of keys, N the size of the set and M the members returned",
 			Summary: "Takes members off the first sorted set that has any.",
+			Proc:    zmpopCommand,
 			Arity:   -4, Flags: CmdWrite, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{keysCounted(1, KeyRW|KeyAccess|KeyDelete)},
 			GetKeys:  countedKeys(0, 1),
@@ -125,6 +139,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zmscore", Since: "6.2.0", Complexity: "O(N), N being the number of members asked for",
 			Summary: "Returns the scores of members.",
+			Proc:    zmscoreCommand,
 			Arity:   -3, Flags: CmdReadonly | CmdFast, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
 			Args:     args("key#0 member..."),
@@ -132,6 +147,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zpopmax", Since: "5.0.0", Complexity: "O(M*log N), N being the size of the set and M the members returned",
 			Summary: "Takes the members with the highest scores off a sorted set.",
+			Proc:    zpopmaxCommand,
 			Arity:   -2, Flags: CmdWrite | CmdFast, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyAccess|KeyDelete)},
 			Args:     args("key#0 [count:int]"),
@@ -139,6 +155,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zpopmin", Since: "5.0.0", Complexity: "O(M*log N), N being the size of the set and M the members returned",
 			Summary: "Takes the members with the lowest scores off a sorted set.",
+			Proc:    zpopminCommand,
 			Arity:   -2, Flags: CmdWrite | CmdFast, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyAccess|KeyDelete)},
 			Args:     args("key#0 [count:int]"),
@@ -146,6 +163,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zrandmember", Since: "6.2.0", Complexity: "O(N), N being the number of members returned",
 			Summary: "Returns random members of a sorted set.",
+			Proc:    zrandmemberCommand,
 			Arity:   -2, Flags: CmdReadonly, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
 			Args:     args("key#0 [options(count:int [WITHSCORES])]"),
@@ -154,6 +172,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zrange", Since: "1.2.0", Complexity: "O(log N+M), N being the size of the set and M of the range",
 			Summary: "Returns a range of a sorted set, by rank, score or name.",
+			Proc:    zrangeCommand,
 			Arity:   -4, Flags: CmdReadonly, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
 			Args:     args("key#0 start stop [sortby<BYSCORE | BYLEX>@6.2.0] [REV@6.2.0] [LIMIT offset_count(offset:int count:int)@6.2.0] [WITHSCORES]"),
@@ -162,6 +181,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zrangebylex", Since: "2.8.9", Complexity: "O(log N+M), N being the size of the set and M of the range",
 			Summary: "Returns a lexicographic range of a sorted set.",
+			Proc:    zrangebylexCommand,
 			Arity:   -4, Flags: CmdReadonly, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
 			Args:     args("key#0 min max [LIMIT offset_count(offset:int count:int)]"),
@@ -170,6 +190,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zrangebyscore", Since: "1.0.5", Complexity: "O(log N+M), N being the size of the set and M of the range",
 			Summary: "Returns the members in a range of scores.",
+			Proc:    zrangebyscoreCommand,
 			Arity:   -4, Flags: CmdReadonly, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
 			Args:     args("key#0 min:double max:double [WITHSCORES@2.0.0] [LIMIT offset_count(offset:int count:int)]"),
@@ -179,6 +200,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zrangestore", Since: "6.2.0", Complexity: "O(log N+M), N being the size of the set and M of the range",
 			Summary: "Stores a range of a sorted set.",
+			Proc:    zrangestoreCommand,
 			Arity:   -5, Flags: CmdWrite | CmdDenyOOM, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{
 				keyAt(1, KeyOW|KeyUpdate),
@@ -189,6 +211,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zrank", Since: "2.0.0", Complexity: "O(log N)",
 			Summary: "Returns the rank of a member.",
+			Proc:    zrankCommand,
 			Arity:   3, Flags: CmdReadonly | CmdFast, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
 			Args:     args("key#0 member"),
@@ -196,6 +219,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zrem", Since: "1.2.0", Complexity: "O(M*log N), N being the size of the set and M the number of members",
 			Summary: "Removes members from a sorted set.",
+			Proc:    zremCommand,
 			Arity:   -3, Flags: CmdWrite | CmdFast, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyDelete)},
 			Args:     args("key#0 member..."),
@@ -204,6 +228,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zremrangebylex", Since: "2.8.9", Complexity: "O(log N+M), N being the size of the set and M the members removed",
 			Summary: "Removes a lexicographic range of a sorted set.",
+			Proc:    zremrangebylexCommand,
 			Arity:   4, Flags: CmdWrite, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyDelete)},
 			Args:     args("key#0 min max"),
@@ -211,6 +236,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zremrangebyrank", Since: "2.0.0", Complexity: "O(log N+M), N being the size of the set and M the members removed",
 			Summary: "Removes a range of ranks of a sorted set.",
+			Proc:    zremrangebyrankCommand,
 			Arity:   4, Flags: CmdWrite, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyDelete)},
 			Args:     args("key#0 start:int stop:int"),
@@ -218,6 +244,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zremrangebyscore", Since: "1.2.0", Complexity: "O(log N+M), N being the size of the set and M the members removed",
 			Summary: "Removes the members in a range of scores.",
+			Proc:    zremrangebyscoreCommand,
 			Arity:   4, Flags: CmdWrite, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyDelete)},
 			Args:     args("key#0 min:double max:double"),
@@ -225,6 +252,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zrevrange", Since: "1.2.0", Complexity: "O(log N+M), N being the size of the set and M of the range",
 			Summary: "Returns a range of ranks, counted from the highest score.",
+			Proc:    zrevrangeCommand,
 			Arity:   -4, Flags: CmdReadonly, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
 			Args:     args("key#0 start:int stop:int [WITHSCORES]"),
@@ -233,6 +261,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zrevrangebylex", Since: "2.8.9", Complexity: "O(log N+M), N being the size of the set and M of the range",
 			Summary: "Returns a lexicographic range of a sorted set, last name first.",
+			Proc:    zrevrangebylexCommand,
 			Arity:   -4, Flags: CmdReadonly, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
 			Args:     args("key#0 max min [LIMIT offset_count(offset:int count:int)]"),
@@ -241,6 +270,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zrevrangebyscore", Since: "2.2.0", Complexity: "O(log N+M), N being the size of the set and M of the range",
 			Summary: "Returns the members in a range of scores, highest first.",
+			Proc:    zrevrangebyscoreCommand,
 			Arity:   -4, Flags: CmdReadonly, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
 			Args:     args("key#0 max:double min:double [WITHSCORES] [LIMIT offset_count(offset:int count:int)]"),
@@ -250,6 +280,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zrevrank", Since: "2.0.0", Complexity: "O(log N)",
 			Summary: "Returns the rank of a member, counted from the highest score.",
+			Proc:    zrevrankCommand,
 			Arity:   3, Flags: CmdReadonly | CmdFast, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
 			Args:     args("key#0 member"),
@@ -257,6 +288,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zscan", Since: "2.8.0", Complexity: "O(1) a call, O(N) for all N members",
 			Summary: "Iterates over the members of a sorted set.",
+			Proc:    zscanCommand,
 			Arity:   -3, Flags: CmdReadonly, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
 			Args:     args("key#0 cursor:int [MATCH pattern:pattern] [COUNT count:int]"),
@@ -265,6 +297,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zscore", Since: "1.2.0", Complexity: "O(1)",
 			Summary: "Returns the score of a member.",
+			Proc:    zscoreCommand,
 			Arity:   3, Flags: CmdReadonly | CmdFast, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
 			Args:     args("key#0 member"),
@@ -272,6 +305,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zunion", Since: "6.2.0", Complexity: "O(N)+O(M*log M), N being the members of all sets and M of the result",
 			Summary: "Unites sorted sets.",
+			Proc:    zunionCommand,
 			Arity:   -3, Flags: CmdReadonly, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{keysCounted(1, KeyRO|KeyAccess)},
 			GetKeys:  countedKeys(0, 1),
@@ -280,6 +314,7 @@ func sortedSetCommands() []*Command {
 		{
 			Name: "zunionstore", Since: "2.0.0", Complexity: "O(N)+O(M*log M), N being the members of all sets and M of the result",
 			Summary: "Unites sorted sets and stores the result.",
+			Proc:    zunionstoreCommand,
 			Arity:   -4, Flags: CmdWrite | CmdDenyOOM, ACL: CatSortedSet,
 			KeySpecs: []KeySpec{
 				keyAt(1, KeyOW|KeyUpdate),

@@ -46,3 +46,13 @@ func appendUint(dst []byte, n uint64) []byte {
 }
 
 func hexID(b []byte) string { return hex.EncodeToString(b) }
+
+// maxScratch is the size up to which the server's scratch buffer is kept.
+const maxScratch = 1 << 20
+
+// keepScratch takes back a buffer that was grown from s.scratch.
+func (s *Server) keepScratch(b []byte) {
+	if cap(b) <= maxScratch {
+		s.scratch = b[:0]
+	}
+}

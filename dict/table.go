@@ -293,6 +293,9 @@ func (t *Table) ClearStep(a *Arena, buckets int, fn func(Ref)) bool {
 			t.dropFirst(a)
 			continue
 		}
+		if ahead := t.pos + 2; ahead < 1<<t.bits[0] {
+			t.prefetchRecords(a, 0, ahead) // freeing writes to each of them
+		}
 		head := t.arr[0] + uint32(t.pos)
 		t.pos++
 		for u := head; u != 0; {

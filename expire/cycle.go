@@ -186,7 +186,7 @@ func (c *Cycle) round(t Target, db int, x *Index, now, deadline int64, res *Resu
 			// Its removal will write to the record of the last word, and the one after to that of the word before.
 			x.a.Prefetch(x.At(x.n - prefetchAhead))
 		}
-		when := x.a.Entry(r).ExpireAt()
+		when := x.when(x.a.Entry(r))
 		if when >= now || !t.Expire(db, r, when) {
 			x.cursor++
 			continue

@@ -8,6 +8,7 @@ package expire
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/dict"
 )
@@ -26,6 +27,9 @@ import (
 //
 //	record  … | expiry ms | pos | key …        segs[0]   [w][w][w]…[w]   8192 words, a page run of 64 KB
 //	                         └───────────────► segs[1]   [w][w]…         one at a time: no large copy
+//
+// An index made by [NewInPayload] serves entries whose payload says when they are due: the hashes of which single fields
+// expire. There the expiry and the position are the first 12 bytes of the payload.
 //
 // A record knows its position. Removal puts the last word in the hole and writes the new position into that word's record.
 // The first segment starts small and doubles, so that a database with three volatile keys does not pay for 8192.
@@ -50,6 +54,8 @@ type Index struct {
 	room int   // words in all segments
 	base int64 // ms: where coarse time starts
 
+	inPayload bool // expiry and position stand in the payload
+
 	cursor int // the cycle goes on here
 	avgTTL int64
 	stale  float64
@@ -57,6 +63,38 @@ type Index struct {
 
 // New returns an empty index over entries of the arena. now (Unix ms) is where its coarse time starts.
 func New(a *dict.Arena, now int64) *Index { return &Index{a: a, base: now} }
+
+// NewInPayload returns an empty index over entries that begin their payload with an expiry (Unix ms, 8 bytes, little
+// endian) and a position in the index (4 bytes; NoPosition while they are not in it).
+func NewInPayload(a *dict.Arena, now int64) *Index { return &Index{a: a, base: now, inPayload: true} }
+
+// NoPosition is the position of an entry that is not in an index made by NewInPayload.
+const NoPosition = math.MaxUint32
+
+// when returns the time at which an entry is due.
+func (x *Index) when(rec dict.Record) int64 {
+	if x.inPayload {
+		return int64(binary.LittleEndian.Uint64(rec.Payload()))
+	}
+	return rec.ExpireAt()
+}
+
+// setPos writes an entry's position.
+func (x *Index) setPos(rec dict.Record, pos uint32) {
+	if x.inPayload {
+		binary.LittleEndian.PutUint32(rec.Payload()[8:], pos)
+		return
+	}
+	rec.SetExpireIndex(pos)
+}
+
+// recPos reads an entry's position.
+func (x *Index) recPos(rec dict.Record) uint32 {
+	if x.inPayload {
+		return binary.LittleEndian.Uint32(rec.Payload()[8:])
+	}
+	return rec.ExpireIndex()
+}
 
 // Len returns the number of keys in the index.
 func (x *Index) Len() int { return x.n }
@@ -106,7 +144,7 @@ func (x *Index) store(pos int, r dict.Ref, coarse uint64) {
 // Add puts an entry that has just been given an expiry into the index, and writes its position into the record.
 func (x *Index) Add(r dict.Ref) {
 	rec := x.a.Entry(r)
-	when := rec.ExpireAt()
+	when := x.when(rec)
 	if x.n == x.room {
 		x.grow()
 		rec = x.a.Entry(r)
@@ -114,7 +152,13 @@ func (x *Index) Add(r dict.Ref) {
 	pos := x.n
 	x.n++
 	x.store(pos, r, x.coarse(when))
-	rec.SetExpireIndex(uint32(pos))
+	x.setPos(rec, uint32(pos))
+}
+
+// Refresh reads again when an entry in an index made by NewInPayload is due.
+func (x *Index) Refresh(r dict.Ref) {
+	rec := x.a.Entry(r)
+	x.store(x.posOf(r, rec), r, x.coarse(x.when(rec)))
 }
 
 // Set changes the expiry of an entry in the index, in its record and here.
@@ -126,12 +170,16 @@ func (x *Index) Set(r dict.Ref, ms int64) {
 
 // Remove takes an entry out of the index. Call it before the entry is freed or loses its expiry.
 func (x *Index) Remove(r dict.Ref) {
-	pos := x.posOf(r, x.a.Entry(r))
+	rec := x.a.Entry(r)
+	pos := x.posOf(r, rec)
 	last := x.n - 1
 	if pos != last {
 		lr, coarse := x.load(last)
 		x.store(pos, lr, coarse)
-		x.a.Entry(lr).SetExpireIndex(uint32(pos))
+		x.setPos(x.a.Entry(lr), uint32(pos))
+	}
+	if x.inPayload {
+		x.setPos(rec, NoPosition)
 	}
 	x.n = last
 	x.shrink()
@@ -144,6 +192,9 @@ func (x *Index) Moved(pos uint32, r dict.Ref) {
 	x.store(int(pos), r, coarse)
 }
 
+// MovedTo is Moved for an entry of an index made by NewInPayload.
+func (x *Index) MovedTo(r dict.Ref) { x.Moved(x.recPos(x.a.Entry(r)), r) }
+
 // At returns the entry at a position in [0, Len).
 func (x *Index) At(pos int) dict.Ref {
 	r, _ := x.load(pos)
@@ -152,7 +203,7 @@ func (x *Index) At(pos int) dict.Ref {
 
 // posOf returns the position that a record claims, which must be right.
 func (x *Index) posOf(r dict.Ref, rec dict.Record) int {
-	pos := int(rec.ExpireIndex())
+	pos := int(x.recPos(rec))
 	if pos >= x.n {
 		panic(fmt.Sprintf("expire: entry %#x says it is at %d of %d", r, pos, x.n))
 	}
@@ -199,7 +250,7 @@ func (x *Index) Clear() {
 	for _, s := range x.segs {
 		x.a.Free(s)
 	}
-	*x = Index{a: x.a, base: x.base}
+	*x = Index{a: x.a, base: x.base, inPayload: x.inPayload}
 }
 
 // ttlSample sums up the time that keys have left.
@@ -261,13 +312,13 @@ func (x *Index) Check() error {
 		r, coarse := x.load(pos)
 		rec := x.a.Entry(r)
 		switch {
-		case !rec.HasExpire():
+		case !x.inPayload && !rec.HasExpire():
 			return fmt.Errorf("expire: word %d: entry %#x (key %q) has no expiry", pos, r, rec.Key())
-		case rec.ExpireIndex() != uint32(pos):
-			return fmt.Errorf("expire: word %d: entry %#x (key %q) says it is at %d", pos, r, rec.Key(), rec.ExpireIndex())
-		case x.coarse(rec.ExpireAt()) != coarse:
+		case x.recPos(rec) != uint32(pos):
+			return fmt.Errorf("expire: word %d: entry %#x (key %q) says it is at %d", pos, r, rec.Key(), x.recPos(rec))
+		case x.coarse(x.when(rec)) != coarse:
 			return fmt.Errorf("expire: word %d: entry %#x (key %q) expires at %d, coarse %d, here %d", pos, r, rec.Key(),
-				rec.ExpireAt(), x.coarse(rec.ExpireAt()), coarse)
+				x.when(rec), x.coarse(x.when(rec)), coarse)
 		}
 	}
 	return nil

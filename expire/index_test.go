@@ -1,9 +1,11 @@
 package expire
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/dict"
@@ -212,4 +214,89 @@ func TestIndexClear(t *testing.T) {
 	if err := x.Check(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestIndexInPayload keeps an index over entries that say in their payload when they are due, as hashes with expiring fields
+// do, and lets the cycle find them.
+func TestIndexInPayload(t *testing.T) {
+	a, err := dict.NewArena(9)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Release()
+	x := NewInPayload(a, 1000)
+	rnd := rand.New(rand.NewPCG(3, 4))
+	due := func(r dict.Ref) int64 { return int64(binary.LittleEndian.Uint64(a.Entry(r).Payload())) }
+	setDue := func(r dict.Ref, ms int64) { binary.LittleEndian.PutUint64(a.Entry(r).Payload(), uint64(ms)) }
+	var in []dict.Ref
+	for step := range 20000 {
+		i := 0
+		if len(in) > 0 {
+			i = rnd.IntN(len(in))
+		}
+		switch op := rnd.IntN(5); {
+		case op < 2 || len(in) == 0:
+			r, p := a.NewEntrySize(dict.Header{Type: 4, ExpireAt: dict.NoExpire}, fmt.Appendf(nil, "hash:%d", step), 12+rnd.IntN(30))
+			binary.LittleEndian.PutUint32(p[8:], NoPosition)
+			setDue(r, 1000+rnd.Int64N(1_000_000))
+			x.Add(r)
+			in = append(in, r)
+		case op == 2:
+			setDue(in[i], 1000+rnd.Int64N(1_000_000))
+			x.Refresh(in[i])
+		case op == 3:
+			in[i] = a.MoveRecord(dict.EntryLayout, in[i])
+			x.MovedTo(in[i])
+		default:
+			x.Remove(in[i])
+			if binary.LittleEndian.Uint32(a.Entry(in[i]).Payload()[8:]) != NoPosition {
+				t.Fatal("what was removed still has a position")
+			}
+			a.Free(in[i])
+			in = slices.Delete(in, i, i+1)
+		}
+		if x.Len() != len(in) {
+			t.Fatalf("%d of %d", x.Len(), len(in))
+		}
+		if step%500 == 0 {
+			if err := x.Check(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	// What the cycle finds due is put off, as a hash that has later fields is.
+	target := &payloadTarget{x: x, postpone: func(r dict.Ref) { setDue(r, 9_000_000); x.Refresh(r) }}
+	nanos := int64(0)
+	c := NewCycle(Default, func() int64 { nanos += 1000; return nanos })
+	for range 2000 {
+		c.Run(target, 500_000, 1_000_000)
+	}
+	want := 0
+	for _, r := range in {
+		if at := due(r); at < 500_000 {
+			t.Fatalf("an entry due at %d was left", at)
+		} else if at == 9_000_000 {
+			want++
+		}
+	}
+	if want == 0 || target.n != want {
+		t.Errorf("%d visits for %d entries that were due", target.n, want)
+	}
+	if err := x.Check(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+type payloadTarget struct {
+	x        *Index
+	postpone func(dict.Ref)
+	n        int
+}
+
+func (p *payloadTarget) Databases() int   { return 1 }
+func (p *payloadTarget) Index(int) *Index { return p.x }
+func (p *payloadTarget) Expire(_ int, r dict.Ref, _ int64) bool {
+	p.n++
+	p.postpone(r)
+	return true
 }

@@ -74,6 +74,10 @@ func NewEncoder(w io.Writer, version int, compress bool) *Encoder {
 	return e
 }
 
+// SetDumpVersion changes the version of the payloads that StartDump begins: 10
+// to 12.
+func (e *Encoder) SetDumpVersion(version int) { e.version = version }
+
 // StartDump makes the encoder append the payload of a DUMP of one value to dst;
 // after the value, FinishDump returns it. Keys and expiries are not part of a
 // payload and are left out. Use an encoder made with a nil writer.

@@ -116,3 +116,22 @@ const (
 	encInt32 = 2
 	encLZF   = 3
 )
+
+// CodeHashTTL is the Meta.Code of a hash some of whose fields expire: with it,
+// Encoder.Begin writes the expiries.
+const CodeHashTTL byte = rdbHashMetadata
+
+// CodeListNodes is the Meta.Code of a list that is held in nodes: with it,
+// Sink.ListElement is a node of one big element; with another it is just the
+// next element.
+const CodeListNodes byte = rdbListQuicklist2
+
+// OldPacking tells whether the value came in a ziplist or zipmap of Redis before
+// 7.0, whose elements may be longer than those that a listpack would be given.
+func (m *Meta) OldPacking() bool {
+	switch m.Code {
+	case rdbHashZipmap, rdbListZiplist, rdbZSetZiplist, rdbHashZiplist:
+		return true
+	}
+	return false
+}

@@ -39,38 +39,26 @@ func (r *Replica) Sleep(nanos int64) { time.Sleep(time.Duration(nanos)) }
 
 // Resume goes on with the input that a client's connection held back.
 func (r *Replica) Resume(c *commands.Client) {
-	r.Answer(c, nil)
+	r.serve(c, func() { r.srv.Resume(c) })
 }
 
-// Answer lets a client that is not being served write replies, then goes on
-// with its input.
+// Answer lets a client that is not being served write replies. It goes on with
+// its input in a later turn.
 func (r *Replica) Answer(c *commands.Client, fn func()) {
-	cn, ok := c.Conn().(*conn)
-	if !ok || cn.client == nil || cn.IsClosed() {
-		return
-	}
-	c.SetOutput(cn.Out)
-	if fn != nil {
-		fn()
-	}
-	r.srv.Resume(c)
-	(*handler)(r).finish(cn)
-	if !cn.IsClosed() {
-		cn.MarkDirty()
+	r.serve(c, fn)
+	if rd := c.Reader(); rd != nil && rd.Buffered() > 0 {
+		r.loop.Again(func() { r.Resume(c) })
 	}
 }
 
-// Attempt lets a client that is not being served try to answer; if fn returns
-// true it goes on with its input.
-func (r *Replica) Attempt(c *commands.Client, fn func() bool) {
+// serve lends a client that is not being served the output of its connection.
+func (r *Replica) serve(c *commands.Client, fn func()) {
 	cn, ok := c.Conn().(*conn)
 	if !ok || cn.client == nil || cn.IsClosed() {
 		return
 	}
 	c.SetOutput(cn.Out)
-	if fn() {
-		r.srv.Resume(c)
-	}
+	fn()
 	(*handler)(r).finish(cn)
 	if !cn.IsClosed() {
 		cn.MarkDirty()

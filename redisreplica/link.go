@@ -281,11 +281,15 @@ func (r *Replica) applySlice() {
 func (r *Replica) applyQueue() {
 	begin := r.Nanos()
 	r.srv.BeginStream()
+	ahead := 0
 	for n := 0; len(r.queue) > 0; {
 		c := r.queue[0]
 		if !r.fed {
 			r.stream.Feed(c.Data)
 			r.fed = true
+		}
+		if ahead--; ahead < 0 {
+			ahead = r.srv.LookAheadMaster(r.master, r.stream) - 1
 		}
 		args, ok, err := r.stream.Next()
 		if err != nil {

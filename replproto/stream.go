@@ -137,6 +137,9 @@ func (s *Stream) Done() {
 	}
 }
 
+// Ahead is resp.Reader.Ahead: keys of the commands to come.
+func (s *Stream) Ahead(keys [][]byte) [][]byte { return s.r.Ahead(keys) }
+
 // Raw returns the bytes on the wire of the command that Next returned last, valid as long
 // as its arguments.
 func (s *Stream) Raw() []byte { return s.r.Raw() }

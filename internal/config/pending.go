@@ -18,8 +18,7 @@ var pending = []string{
 	"repl-diskless-sync-delay", "repl-diskless-sync-max-replicas", "min-replicas-to-write", "min-replicas-max-lag",
 	"propagation-error-behavior",
 	"maxmemory-samples", "maxmemory-eviction-tenacity", "maxmemory-clients", "tracking-table-max-keys",
-	"hll-sparse-max-bytes",
-	"slowlog-log-slower-than", "slowlog-max-len", "latency-monitor-threshold", "busy-reply-threshold",
+	"busy-reply-threshold",
 	"save", "dbfilename", "rdbcompression", "rdbchecksum",
 }
 

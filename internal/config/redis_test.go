@@ -3,6 +3,7 @@ package config
 import (
 	"bufio"
 	"fmt"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/testport"
 	"io"
 	"net"
 	"os"
@@ -22,15 +23,14 @@ type redisServer struct {
 	rd   *bufio.Reader
 }
 
-// freePort asks the system for a TCP port that nobody listens on.
+// freePort is a TCP port that nobody listens on.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := testport.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return port
 }
 
 // startRedis runs redis-server in dir with the arguments (a config file first, if any) on the given port until the test

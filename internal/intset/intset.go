@@ -27,9 +27,10 @@ import (
 const HeaderSize = 8
 
 // New returns an empty set with room for n values of 16 bits.
-func New(n int) []byte {
-	return append(make([]byte, 0, HeaderSize+2*n), 2, 0, 0, 0, 0, 0, 0, 0)
-}
+func New(n int) []byte { return Append(make([]byte, 0, HeaderSize+2*n)) }
+
+// Append appends the eight bytes of an empty set to dst.
+func Append(dst []byte) []byte { return append(dst, 2, 0, 0, 0, 0, 0, 0, 0) }
 
 // Len returns the number of values.
 func Len(s []byte) int { return int(binary.LittleEndian.Uint32(s[4:])) }

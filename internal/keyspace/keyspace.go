@@ -66,6 +66,11 @@ type Keyspace struct {
 	// OnNew is called after a key was added; nil while nobody wants to know.
 	OnNew func(db *DB, key []byte)
 
+	// OnFieldsExpired is called after n fields of a hash were deleted because
+	// their time had come, and with the last also the key, if gone is true. The
+	// key is valid during the call.
+	OnFieldsExpired func(db *DB, key []byte, n int, gone bool)
+
 	// OnRetire takes an arena that was emptied by exchanging it, and releases it
 	// away from the loop.
 	OnRetire func(a *dict.Arena)
@@ -76,6 +81,7 @@ type Keyspace struct {
 	freed      int64
 	moved      int64
 	compact    compactState
+	fieldCycle fieldTarget
 }
 
 // New makes an empty keyspace with n databases. seed keys its hash function.
@@ -137,7 +143,9 @@ type DB struct {
 	ID      int
 	table   dict.Table
 	expires *expire.Index
+	fields  *expire.Index // hashes with expiring fields
 	later   [][]byte
+	load    *loading // nil but while a snapshot is loaded
 }
 
 // reset makes the database empty, leaving what it held to whoever took it.
@@ -145,6 +153,7 @@ func (db *DB) reset() {
 	db.table = dict.Table{}
 	db.table.Init(dict.EntryLayout)
 	db.expires = expire.New(db.ks.a, db.ks.now)
+	db.fields = expire.NewInPayload(db.ks.a, db.ks.now)
 }
 
 // Len is the number of keys, expired ones that are not deleted yet included.
@@ -269,34 +278,28 @@ func (db *DB) IsExpired(key []byte) bool {
 }
 
 // Prefetch starts to load what look-ups of the keys will read, so that their
-// cache misses overlap.
+// cache misses overlap. More than a handful of keys at once pushes out what the
+// first ones loaded.
 func (db *DB) Prefetch(keys [][]byte) {
-	if len(keys) < 2 || db.table.Len() < prefetchFrom {
+	if len(keys) < 2 || db.table.Len() < PrefetchFrom {
 		return
 	}
 	var h [prefetchBatch]uint64
-	for len(keys) > 0 {
-		n := min(len(keys), prefetchBatch)
-		for i, k := range keys[:n] {
-			h[i] = db.hash(k)
-			db.table.Prefetch(db.ks.a, h[i])
-		}
-		for _, x := range h[:n] {
-			db.table.PrefetchRecord(db.ks.a, x)
-		}
-		keys = keys[n:]
-		if len(keys) > 0 {
-			// Only the first batch can be useful before its look-ups run.
-			return
-		}
+	n := min(len(keys), prefetchBatch)
+	for i, k := range keys[:n] {
+		h[i] = db.hash(k)
+		db.table.Prefetch(db.ks.a, h[i])
+	}
+	for _, x := range h[:n] {
+		db.table.PrefetchRecord(db.ks.a, x)
 	}
 }
 
 const (
 	prefetchBatch = 32
-	// prefetchFrom is the number of keys below which everything is likely to be
+	// PrefetchFrom is the number of keys below which everything is likely to be
 	// in the processor's cache already.
-	prefetchFrom = 1 << 14
+	PrefetchFrom = 1 << 13
 )
 
 // Delete removes a key and frees its value.
@@ -333,9 +336,11 @@ func (ks *Keyspace) FreeDetached(r dict.Ref) {
 const lazyFrom = 64
 
 func (db *DB) forgetExpire(r dict.Ref) {
-	if rec := db.ks.a.Entry(r); rec.HasExpire() {
+	rec := db.ks.a.Entry(r)
+	if rec.HasExpire() {
 		db.expires.Remove(r)
 	}
+	db.forgetFields(rec, r)
 }
 
 // SetString stores a string under a key, whatever it held before. when is
@@ -412,11 +417,8 @@ func (db *DB) insert(h uint64, r dict.Ref) {
 
 // moved notes that the record in a slot has a new address.
 func (db *DB) moved(s dict.Slot, r dict.Ref) {
-	a := db.ks.a
-	db.table.SetRef(a, s, r)
-	if rec := a.Entry(r); rec.HasExpire() {
-		db.expires.Moved(rec.ExpireIndex(), r)
-	}
+	db.table.SetRef(db.ks.a, s, r)
+	db.relocated(r)
 }
 
 // growSpare is how much more than asked for a growing string gets, so that
@@ -446,7 +448,7 @@ func (db *DB) ResizeString(key []byte, e Entry, n int) []byte {
 		clear(p[old:])
 	}
 	if r != e.ref {
-		s, ok := db.table.SlotOf(a, db.hash(key), e.ref)
+		s, ok := db.table.LookupRef(a, db.hash(key), e.ref)
 		if !ok {
 			panic(fmt.Sprintf("keyspace: record %d of key %q is not in the table of database %d", e.ref, key, db.ID))
 		}
@@ -456,23 +458,60 @@ func (db *DB) ResizeString(key []byte, e Entry, n int) []byte {
 	return p
 }
 
-// LoadString stores a string that an RDB brought. An RDB has each key once; a
-// second one is an error. expireAt is unix ms, -1 for none; idle is seconds
-// (LRU), freq the LFU counter, -1 when unknown.
+// loadBatch is how many strings of a snapshot are put into the table together:
+// their buckets are loaded at the same time, instead of one cache miss after
+// the other.
+const loadBatch = 32
+
+// loading are string records that are made and not in the table yet.
+type loading struct {
+	n    int
+	hash [loadBatch]uint64
+	ref  [loadBatch]dict.Ref
+}
+
+// LoadString takes a string that an RDB brought. It is found by look-ups after
+// FlushLoad, which also reports a key that is there twice: an RDB has each
+// once. expireAt is unix ms, -1 for none; idle is seconds (LRU), freq the LFU
+// counter, -1 when unknown.
 func (db *DB) LoadString(key, val []byte, expireAt, idle int64, freq int) error {
 	a := db.ks.a
 	h := db.hash(key)
-	if db.table.Find(a, h, key) != 0 {
-		return fmt.Errorf("key %q is there twice", key)
-	}
+	db.table.Prefetch(a, h)
 	if expireAt == -1 {
 		expireAt = NoExpire
 	}
 	r := a.NewEntry(dict.Header{Type: object.TypeString, Encoding: object.EncodeString(val), LRU: db.ks.LoadedLRU(idle, freq), ExpireAt: expireAt}, key, val)
-	db.table.Insert(a, h, r)
-	if expireAt != NoExpire {
-		db.expires.Add(r)
+	if db.load == nil {
+		db.load = new(loading)
 	}
+	l := db.load
+	l.hash[l.n], l.ref[l.n] = h, r
+	if l.n++; l.n == loadBatch {
+		return db.FlushLoad()
+	}
+	return nil
+}
+
+// FlushLoad puts the strings taken by LoadString into the table.
+func (db *DB) FlushLoad() error {
+	l := db.load
+	if l == nil {
+		return nil
+	}
+	a := db.ks.a
+	for i := range l.n {
+		h, r := l.hash[i], l.ref[i]
+		rec := a.Entry(r)
+		if db.table.Find(a, h, rec.Key()) != 0 {
+			return fmt.Errorf("key %q is there twice", rec.Key())
+		}
+		db.table.Insert(a, h, r)
+		if rec.HasExpire() {
+			db.expires.Add(r)
+		}
+	}
+	l.n = 0
 	return nil
 }
 
@@ -490,10 +529,10 @@ func (db *DB) SetExpire(e Entry, when int64) {
 		panic(fmt.Sprintf("keyspace: record %d of key %q is not in the table of database %d", r, e.Key(), db.ID))
 	}
 	n := a.WithExpire(dict.EntryLayout, r, when)
-	if n != r {
-		db.table.SetRef(a, s, n)
-	}
 	db.expires.Add(n)
+	if n != r {
+		db.moved(s, n)
+	}
 }
 
 // Create makes a collection: an entry of the given type and encoding for a key
@@ -516,6 +555,7 @@ func (db *DB) Create(key []byte, typ, enc byte, payload []byte, fixed int) Entry
 // its key, which must not exist.
 func (db *DB) Adopt(r dict.Ref) Entry {
 	db.insert(db.hash(db.ks.a.Entry(r).Key()), r)
+	db.trackFields(r)
 	return db.entry(r)
 }
 
@@ -526,7 +566,7 @@ func (db *DB) Update(e Entry, v object.Value, empty bool) Entry {
 	a := db.ks.a
 	if v.Ref != e.ref {
 		rec := a.Entry(v.Ref)
-		s, ok := db.table.SlotOf(a, db.hash(rec.Key()), e.ref)
+		s, ok := db.table.LookupRef(a, db.hash(rec.Key()), e.ref)
 		if !ok {
 			panic(fmt.Sprintf("keyspace: record %d of key %q is not in the table of database %d", e.ref, rec.Key(), db.ID))
 		}
@@ -536,6 +576,7 @@ func (db *DB) Update(e Entry, v object.Value, empty bool) Entry {
 		db.Delete(a.Entry(v.Ref).Key())
 		return Entry{}
 	}
+	db.trackFields(v.Ref)
 	return db.entry(v.Ref)
 }
 
@@ -568,6 +609,7 @@ func (db *DB) MoveEntry(e Entry, dst *DB, to []byte) {
 		a.Free(e.ref)
 	}
 	dst.insert(dst.hash(to), r)
+	dst.trackFields(r)
 }
 
 // CopyEntry copies a value, with its expiry, to a key of a database that does
@@ -576,6 +618,7 @@ func (db *DB) CopyEntry(e Entry, dst *DB, to []byte) {
 	a := db.ks.a
 	r := e.Value().Copy(to)
 	dst.insert(dst.hash(to), r)
+	dst.trackFields(r)
 	a.Entry(r).SetLRU(db.ks.freshLRU())
 }
 
@@ -584,6 +627,7 @@ func (ks *Keyspace) Swap(i, j int) {
 	a, b := ks.dbs[i], ks.dbs[j]
 	a.table, b.table = b.table, a.table
 	a.expires, b.expires = b.expires, a.expires
+	a.fields, b.fields = b.fields, a.fields
 }
 
 // Scan calls fn for the keys of one step of a SCAN and returns the next cursor,

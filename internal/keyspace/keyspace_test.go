@@ -128,9 +128,9 @@ func TestModel(t *testing.T) {
 			if j == i && to == key {
 				break
 			}
-			if e, found := db.LookupWrite([]byte(key)); found {
+			if _, found := db.LookupWrite([]byte(key)); found {
 				ks.DB(j).Delete([]byte(to))
-				e, _ = db.LookupRaw([]byte(key))
+				e, _ := db.LookupRaw([]byte(key))
 				if op < 72 {
 					db.MoveEntry(e, ks.DB(j), []byte(to))
 					delete(m, key)

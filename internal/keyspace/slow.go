@@ -16,6 +16,7 @@ import (
 type lazyTable struct {
 	table dict.Table
 	index *expire.Index
+	field *expire.Index
 }
 
 // FlushDB empties a database and returns how many keys it had. The memory comes
@@ -29,7 +30,7 @@ func (ks *Keyspace) FlushDB(db *DB) int {
 		ks.renew()
 		return n
 	}
-	ks.pending = append(ks.pending, lazyTable{db.table, db.expires})
+	ks.pending = append(ks.pending, lazyTable{db.table, db.expires, db.fields})
 	db.reset()
 	return n
 }
@@ -66,7 +67,7 @@ func (ks *Keyspace) renew() {
 		if db.Len() == 0 {
 			continue
 		}
-		ks.pending = append(ks.pending, lazyTable{db.table, db.expires})
+		ks.pending = append(ks.pending, lazyTable{db.table, db.expires, db.fields})
 		db.reset()
 	}
 	ks.freeSlice(lazyBuckets)
@@ -91,6 +92,7 @@ func (ks *Keyspace) freeSlice(buckets int) bool {
 	}
 	p := &ks.pending[0]
 	p.index.Clear()
+	p.field.Clear()
 	if !p.table.ClearStep(ks.a, buckets, func(r dict.Ref) {
 		if v := (object.Value{A: ks.a, Ref: r}); v.IsPlain() {
 			ks.a.Free(r)
@@ -122,6 +124,12 @@ type compactState struct {
 	marked  bool
 	db      int
 	cursor  uint64
+	// nested: the records of db are done, the values they head are next. keys are
+	// those whose values are being visited, inner the cursor in the first.
+	nested bool
+	last   bool // the scan for such values is done
+	keys   [][]byte
+	inner  uint64
 }
 
 // Maintain does a slice of the slow work: at most budget nanoseconds by the
@@ -167,26 +175,61 @@ func (ks *Keyspace) compactSlice(nanos func() int64, end int64) {
 	}
 	for c.db < len(ks.dbs) {
 		db := ks.dbs[c.db]
-		for {
+		for !c.nested {
 			c.cursor = db.table.CompactStep(ks.a, c.cursor, 64, func(r dict.Ref) dict.Ref {
 				n := ks.a.MoveRecord(dict.EntryLayout, r)
-				if rec := ks.a.Entry(n); rec.HasExpire() {
-					db.expires.Moved(rec.ExpireIndex(), n)
-				}
+				db.relocated(n)
 				ks.moved++
 				return n
 			})
-			if c.cursor == 0 {
-				break
-			}
+			c.nested = c.cursor == 0
 			if nanos() > end {
 				return
 			}
 		}
+		for c.nested {
+			if !db.compactValues(c, nanos, end) {
+				return
+			}
+			if c.last {
+				c.nested, c.last = false, false
+				break
+			}
+			c.cursor = db.table.Scan(ks.a, c.cursor, func(r dict.Ref) {
+				if e := db.entry(r); !e.Value().IsPlain() {
+					c.keys = append(c.keys, append([]byte(nil), e.Key()...))
+				}
+			})
+			c.last = c.cursor == 0
+			if nanos() > end {
+				return
+			}
+		}
+		db.expires.Compact()
+		db.fields.Compact()
 		c.db++
 	}
 	ks.a.CompactEnd()
-	c.running = false
+	*c = compactState{}
+}
+
+// compactValues moves what the large values noted in c refer to; false if the
+// time was up first.
+func (db *DB) compactValues(c *compactState, nanos func() int64, end int64) bool {
+	for len(c.keys) > 0 {
+		e, ok := db.LookupRaw(c.keys[0])
+		for ok && !e.Value().IsPlain() {
+			c.inner = e.Value().CompactStep(c.inner, 256)
+			if c.inner == 0 {
+				break
+			}
+			if nanos() > end {
+				return false
+			}
+		}
+		c.keys, c.inner = c.keys[1:], 0
+	}
+	return true
 }
 
 // compactFrom is how many bytes a compaction must promise to free.
@@ -230,7 +273,7 @@ func (ks *Keyspace) UsedMemory() int64 { return ks.a.Used() }
 func (db *DB) TableMemory() int64 { return int64(db.table.Bytes()) }
 
 // ExpiresMemory is the bytes of the index of expiries.
-func (db *DB) ExpiresMemory() int64 { return int64(db.expires.Bytes()) }
+func (db *DB) ExpiresMemory() int64 { return int64(db.expires.Bytes() + db.fields.Bytes()) }
 
 // MemoryUsage is what a key costs: its block, its slot in the table and its
 // place in the index of expiries, bytes.

@@ -56,7 +56,11 @@ var rooms = []room{
 	{dir: "internal", floor: 0, owned: true}, // the encodings: floor 0 unless a line says otherwise
 	{dir: "internal/config/gendoc", floor: 50},
 	{dir: "internal/logging", floor: 0},
+	{dir: "internal/testport", floor: 0},
 	// The ground under floor 0: what the encodings are made of.
+	{dir: "internal/zindex", floor: 5, owned: true}, // over blocks of dict
+	{dir: "internal/quicklist", floor: 5, owned: true},
+	{dir: "internal/stream", floor: 5, owned: true},
 	{dir: "internal/listpack", floor: -10, owned: true},
 	{dir: "internal/intset", floor: -10, owned: true},
 	{dir: "internal/numeric", floor: -20, owned: true},

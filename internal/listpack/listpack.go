@@ -135,7 +135,11 @@ func Last(lp []byte) int { return Prev(lp, len(lp)-1) }
 
 // Next returns the entry after p, or -1.
 func Next(lp []byte, p int) int {
-	p = skip(lp, p)
+	if n := shortSize[lp[p]]; n != 0 {
+		p += int(n)
+	} else {
+		p = skip(lp, p)
+	}
 	if lp[p] == eof {
 		return -1
 	}
@@ -147,6 +151,9 @@ func skip(lp []byte, p int) int {
 	n := encodedSize(lp, p)
 	return p + n + backlenSize(n)
 }
+
+// SizeAt returns the bytes that the entry p takes, backlen included.
+func SizeAt(lp []byte, p int) int { return skip(lp, p) - p }
 
 // Prev returns the entry before p (which may be the end byte's offset), or -1.
 func Prev(lp []byte, p int) int {
@@ -329,17 +336,36 @@ func Equal(lp []byte, p int, s []byte) bool {
 // or -1. p may be -1.
 func Find(lp []byte, p int, s []byte, skipN int) int {
 	v, isNum := ParseInt(s)
+	// Nearly all entries are short strings, told apart by their first byte, which
+	// has their length, and by their last: fields of one hash often begin alike.
+	tag, last := byte(eof), byte(0)
+	if n := len(s); n > 0 && n < 64 {
+		tag, last = 0x80|byte(n), s[n-1]
+	}
 	for p >= 0 {
-		e, n, isInt := Entry(lp, p)
-		if isInt {
-			if isNum && v == n {
+		switch b := lp[p]; {
+		case b == tag:
+			if e := lp[p+1 : p+1+len(s)]; e[len(e)-1] == last && string(e) == string(s) {
 				return p
 			}
-		} else if len(e) == len(s) && string(e) == string(s) {
-			return p
+		case b >= 0x81 && b < 0xc0:
+			// A short string of another length.
+		default:
+			e, n, isInt := Entry(lp, p)
+			if isInt {
+				if isNum && v == n {
+					return p
+				}
+			} else if len(e) == len(s) && string(e) == string(s) {
+				return p
+			}
 		}
 		for k := skipN; ; k-- {
-			p = skip(lp, p)
+			if n := shortSize[lp[p]]; n != 0 {
+				p += int(n)
+			} else {
+				p = skip(lp, p)
+			}
 			if lp[p] == eof {
 				return -1
 			}
@@ -350,6 +376,22 @@ func Find(lp []byte, p int, s []byte, skipN int) int {
 	}
 	return -1
 }
+
+// shortSize is the size of an entry, backlen included, by its first byte, where
+// that tells it all: integers of 7 and 13 bits, strings of up to 63 bytes.
+var shortSize = func() (t [256]uint8) {
+	for b := range t {
+		switch {
+		case b < 0x80:
+			t[b] = 2
+		case b < 0xc0:
+			t[b] = uint8(b&0x3f) + 2
+		case b < 0xe0:
+			t[b] = 3
+		}
+	}
+	return t
+}()
 
 // ParseInt returns the value of s if s is the canonical decimal form of an
 // int64: what a listpack stores as an integer.

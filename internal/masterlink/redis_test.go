@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/testport"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -31,12 +32,10 @@ func startRedis(t *testing.T, args ...string) *redisServer {
 	if err != nil {
 		t.Fatalf("this test needs a redis-server: %v", err)
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := testport.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := ln.Addr().(*net.TCPAddr).Port
-	ln.Close()
 	args = append([]string{"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--dir", t.TempDir(),
 		"--repl-diskless-sync-delay", "0", "--enable-debug-command", "yes"}, args...)
 	c := exec.Command(path, args...)

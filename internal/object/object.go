@@ -58,16 +58,20 @@ const (
 	EncQuicklist
 	EncStream
 	EncListpackEx
+	EncHashtableEx // a hash in a table, some of whose fields expire
 )
 
-var encodingNames = [...]string{"raw", "int", "hashtable", "listpack", "intset", "skiplist", "embstr", "quicklist", "stream", "listpackex"}
+var encodingNames = [...]string{"raw", "int", "hashtable", "listpack", "intset", "skiplist", "embstr", "quicklist", "stream", "listpackex", "hashtable"}
 
 // EncodingName is what OBJECT ENCODING answers for a value of type t in
-// encoding enc. A small set of strings is held as a listpack here, which Redis
+// encoding enc. A list is always a quicklist there, however small. A small set of strings is held as a listpack here, which Redis
 // 7.0 does not have: it goes by the name that Redis gives such a set.
 func EncodingName(t, enc byte) string {
-	if t == TypeSet && enc == EncListpack {
+	switch {
+	case t == TypeSet && enc == EncListpack:
 		enc = EncHashtable
+	case t == TypeList:
+		enc = EncQuicklist
 	}
 	if int(enc) < len(encodingNames) {
 		return encodingNames[enc]

@@ -275,6 +275,8 @@ func racy(cmd []string) bool {
 			}
 		}
 		return soon(2, seconds) || (strings.EqualFold(cmd[0], "PEXPIRE") && soon(2, millis))
+	case "XADD", "XREAD", "XREADGROUP", "XCLAIM", "XAUTOCLAIM", "XPENDING":
+		return racyStream(cmd)
 	case "SETEX":
 		return soon(2, seconds)
 	case "PSETEX", "RESTORE":

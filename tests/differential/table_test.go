@@ -15,12 +15,24 @@ import (
 var elsewhere = map[string]string{
 	"PSYNC":   "tests/replication: it turns a client into a replica",
 	"SYNC":    "tests/replication: it turns a client into a replica",
-	"MONITOR": "the lines carry the clock and the address",
+	"MONITOR": "monitor_test.go: the lines carry the clock and the address",
 }
 
 // beyond are commands of later versions that clients send to any server: redis-server 7.0 does not know them.
 var beyond = map[string]string{
 	"CLIENT|NO-TOUCH": "7.2",
+	"HEXPIRE":         "7.4: a newer master sends it",
+	"HPEXPIRE":        "7.4: a newer master sends it",
+	"HEXPIREAT":       "7.4: a newer master sends it",
+	"HPEXPIREAT":      "7.4: a newer master sends it",
+	"HTTL":            "7.4: a newer master sends it",
+	"HPTTL":           "7.4: a newer master sends it",
+	"HEXPIRETIME":     "7.4: a newer master sends it",
+	"HPEXPIRETIME":    "7.4: a newer master sends it",
+	"HPERSIST":        "7.4: a newer master sends it",
+	"HGETDEL":         "8.0: a newer master sends what it makes of it",
+	"HGETEX":          "8.0: a newer master sends what it makes of it",
+	"HSETEX":          "8.0: a newer master sends what it makes of it",
 	"CLIENT|SETINFO":  "7.2: client libraries send it on every connection",
 	"SCRIPT|SHOW":     "Valkey 8.0",
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/testport"
 	"net"
 	"os"
 	"os/exec"
@@ -246,12 +247,5 @@ func (s *Server) Dial(tb testing.TB) *Conn {
 	return c
 }
 
-// FreePort returns a TCP port on 127.0.0.1 that was free a moment ago.
-func FreePort() (int, error) {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
-}
+// FreePort returns a TCP port on 127.0.0.1 that nobody listens on and that no other test gets.
+func FreePort() (int, error) { return testport.Free() }
