@@ -140,8 +140,8 @@ func (e *Engine) appendValue(dst []byte, v lua.LValue, proto, depth int) []byte 
 	case lua.LNumber:
 		return resp.AppendInt(dst, truncate(float64(v)))
 	case lua.LBool:
-		if e.proto == 3 && proto == 3 {
-			return resp.AppendBool(dst, 3, bool(v))
+		if e.proto == 3 {
+			return resp.AppendBool(dst, proto, bool(v))
 		}
 		if v {
 			return resp.AppendInt(dst, 1)
