@@ -20,7 +20,7 @@ func TestEvalshaAllocations(t *testing.T) {
 		c.SetOutput(nil)
 	}
 	run()
-	if n := testing.AllocsPerRun(500, run); n > 13 {
+	if n := testing.AllocsPerRun(500, run); n > 5 {
 		t.Errorf("%.1f allocations a call", n)
 	} else {
 		t.Logf("%.1f allocations a call", n)

@@ -179,6 +179,8 @@ func compile(src, name string) (proto *lua.FunctionProto, err error) {
 		}
 		return nil, err
 	}
+	// A chunk has no "arg" table in Lua 5.1; the machine would make one at each call.
+	proto.IsVarArg &^= lua.VarArgNeedsArg
 	return proto, nil
 }
 
