@@ -379,9 +379,10 @@ func TestStress(t *testing.T) {
 				}
 				c.SetDeadline(time.Now().Add(30 * time.Second))
 				n := rnd.IntN(1 << rnd.IntN(21))
+				pieces := rand.New(rand.NewPCG(uint64(i), uint64(n)))
 				go func() {
 					for p := src[:n]; len(p) > 0; {
-						k := 1 + rnd.IntN(min(len(p), 100000))
+						k := 1 + pieces.IntN(min(len(p), 100000))
 						if _, err := c.Write(p[:k]); err != nil {
 							return
 						}
