@@ -190,7 +190,7 @@ func (h *linkHostOf) Install(l masterlink.Loaded, info masterlink.SyncInfo) {
 	r.stream.Reset(offset)
 	r.master = r.srv.NewMasterClient(l.StreamDB)
 	r.link.SetApplied(offset)
-	r.Logf(commands.LogNotice, "MASTER <-> REPLICA sync: Finished with success: %d keys in %d ms", ld.Keys, time.Now().UnixMilli()-r.syncStart)
+	r.Logf(commands.LogNotice, "Loaded %d keys in %d ms", ld.Keys, time.Now().UnixMilli()-r.syncStart)
 }
 
 // Continue notes a granted partial resync.
