@@ -75,3 +75,25 @@ func TestOutOfMemory(t *testing.T) {
 		t.Errorf("afterwards: %q", got)
 	}
 }
+
+// TestWritableReplicaExpiry: an expired key is hidden from reads of a replica and
+// kept; a client's write to a writable replica finds it gone.
+func TestWritableReplicaExpiry(t *testing.T) {
+	s, h := newTestServer(t, "replica-read-only", "no")
+	c := newTestClient(s)
+	do(c, "SET", "k", "old", "PX", "100")
+	s.SetFollowing(true)
+	h.milli += 200
+	if got := do(c, "GET", "k"); got != "$-1\r\n" {
+		t.Errorf("GET: %q", got)
+	}
+	if got := do(c, "DBSIZE"); got != ":1\r\n" {
+		t.Errorf("DBSIZE: %q, a read must not delete", got)
+	}
+	if got := do(c, "APPEND", "k", "x"); got != ":1\r\n" {
+		t.Errorf("APPEND: %q, want a new value", got)
+	}
+	if got := do(c, "TTL", "k"); got != ":-1\r\n" {
+		t.Errorf("TTL: %q, the old expiry lives on", got)
+	}
+}

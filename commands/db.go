@@ -60,6 +60,9 @@ func (s *Server) expiryRule(c *Client) keyspace.ExpiryRule {
 		if c.isMaster() {
 			return keyspace.ExpiryIgnored
 		}
+		if !s.V.ReplicaReadOnly {
+			return keyspace.ExpiryHiddenForReads
+		}
 		return keyspace.ExpiryHidden
 	}
 	return keyspace.ExpiryDeletes

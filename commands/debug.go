@@ -75,9 +75,6 @@ func debugCommand(c *Client) {
 		debugProtocol(c)
 	case n >= 3 && n <= 4 && equalFold(sub, "htstats"):
 		debugHTStats(c)
-	case n == 3 && equalFold(sub, "dict-resizing"), n == 3 && equalFold(sub, "pause-cron"),
-		n == 3 && equalFold(sub, "set-disable-deny-scripts"), n >= 3 && equalFold(sub, "replybuffer"):
-		c.addReplyOK()
 	default:
 		c.addReplySubcommandSyntaxError()
 	}

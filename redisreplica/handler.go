@@ -14,6 +14,7 @@ type handler Replica
 // conn gives the command layer's view of a connection.
 type conn struct {
 	*eventloop.Conn
+	h      *handler
 	client *commands.Client
 	// softSince is the unix time in ms since which the pending output has been
 	// above the soft limit, 0 when it is not.
@@ -27,10 +28,13 @@ func (c *conn) Push(p []byte) {
 	}
 	c.Out = append(c.Out, p...)
 	c.MarkDirty()
+	if c.client != nil {
+		c.h.limitOutput(c, c.Pending())
+	}
 }
 
 func (h *handler) Opened(ec *eventloop.Conn) {
-	c := &conn{Conn: ec}
+	c := &conn{Conn: ec, h: h}
 	ec.Ctx = c
 	if denial := h.srv.Admit(c); denial != "" {
 		ec.Out = append(ec.Out, denial...)
@@ -45,6 +49,7 @@ func (h *handler) Data(ec *eventloop.Conn, in []byte) {
 	if c.client == nil {
 		return
 	}
+	h.reads++
 	c.client.SetOutput(ec.Out)
 	h.srv.Process(c.client, in)
 	h.finish(c)
@@ -59,7 +64,10 @@ func (h *handler) finish(c *conn) {
 		c.CloseAfterFlush()
 		return
 	}
-	if n := c.Pending() + len(c.Out); n > 0 {
+	if len(c.Out) > 0 {
+		h.writes++
+	}
+	if n := c.Pending(); n > 0 {
 		h.limitOutput(c, n)
 	}
 }

@@ -111,7 +111,7 @@ func (r *Replica) Loop() commands.LoopInfo {
 	return commands.LoopInfo{
 		Turns: int64(t.Callbacks), LongestTurnNanos: int64(t.Longest),
 		Connections: int64(s.Accepted), Rejected: int64(s.Rejected),
-		NetInput: int64(s.BytesIn), NetOutput: int64(s.BytesOut),
+		NetInput: int64(s.BytesIn), NetOutput: int64(s.BytesOut), Reads: r.reads, Writes: r.writes,
 	}
 }
 

@@ -57,6 +57,8 @@ type Replica struct {
 	everUp    bool
 	syncStart int64 // unix ms
 	reconnect int64
+	reads     int64 // chunks of input, and outputs of callbacks (INFO)
+	writes    int64
 	loaded    int64 // keys of the last full sync
 
 	sys     *sysinfo.Process
