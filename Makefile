@@ -38,14 +38,15 @@ deps: ## what the tests need (redis-server 7, redis-sentinel, redis-py)
 	@scripts/install-test-deps.sh
 
 .PHONY: test
+# -count 1: the black-box suites build the server themselves, so the cache of test results would not see it change.
 test: deps lint ## all that the gate runs: lint, unit, differential and replication tests, race detector, invariants
-	$(GO) test -timeout 8m ./...
-	$(GO) test -timeout 6m -short -race $(call existing,$(RACE_PKGS))
-	$(GO) test -timeout 6m -short -tags invariants $(call existing,$(CHECK_PKGS))
+	$(GO) test -count 1 -timeout 8m ./...
+	$(GO) test -count 1 -timeout 6m -short -race $(call existing,$(RACE_PKGS))
+	$(GO) test -count 1 -timeout 6m -short -tags invariants $(call existing,$(CHECK_PKGS))
 
 .PHONY: test-short
 test-short: ## the same tests at their smallest sizes, without race detector and invariants
-	$(GO) test -short -timeout 5m ./...
+	$(GO) test -count 1 -short -timeout 5m ./...
 
 .PHONY: race
 race: deps ## every test under the race detector
