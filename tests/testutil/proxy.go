@@ -60,6 +60,13 @@ func (p *Proxy) CutAfter(n int64) {
 	p.cutDown = p.down + n
 }
 
+// Armed tells whether a cut that CutAfter asked for is still to come.
+func (p *Proxy) Armed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cutDown != 0
+}
+
 // CutNow drops every connection; new ones are passed on as before.
 func (p *Proxy) CutNow() {
 	p.mu.Lock()
