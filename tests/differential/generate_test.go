@@ -308,6 +308,15 @@ type batch struct {
 	cmds  [][]string
 }
 
+// readsErrno finds the commands whose answer from redis-server 7.0 hangs on what stood in errno before them: SORT takes an ERANGE that an
+// earlier command's out-of-range number left behind for one of its own ("One or more scores can't be converted into double").
+func readsErrno(cmd []string) bool {
+	return strings.EqualFold(cmd[0], "SORT") || strings.EqualFold(cmd[0], "SORT_RO")
+}
+
+// clearErrno goes before such a command, to both servers: redis-server clears errno before it parses a timeout.
+var clearErrno = []string{"BLPOP", "k", "no-timeout"}
+
 // play runs a batch; pipe says how many commands to send before reading (0: one). It returns the index of the command that differs
 // (len(cmds) when the data does at the end), or -1.
 func (b *batch) play(p *pair, pipe func() int) (int, error) {
@@ -326,12 +335,20 @@ func (b *batch) play(p *pair, pipe func() int) (int, error) {
 		}
 		var wire []byte
 		for _, cmd := range b.cmds[at : at+n] {
+			if readsErrno(cmd) {
+				wire = testutil.AppendCommand(wire, clearErrno...)
+			}
 			wire = testutil.AppendCommand(wire, cmd...)
 		}
 		if err := l.send(wire); err != nil {
 			return at, err
 		}
 		for i := range n {
+			if readsErrno(b.cmds[at+i]) {
+				if err := l.read(clearErrno); err != nil {
+					return at + i, err
+				}
+			}
 			if err := l.read(b.cmds[at+i]); err != nil {
 				return at + i, err
 			}
