@@ -153,6 +153,9 @@ func (c *Client) OutputClass() int {
 // Reset drops the open transaction: for the master's stream after a lost link.
 func (c *Client) Reset() {
 	c.discardTransaction()
+	if c.srv.filter != nil {
+		c.srv.filter.drop()
+	}
 }
 
 // arg returns argument i as a string copy, for arguments that are kept.

@@ -381,11 +381,20 @@ func (s *Server) call(c *Client) {
 // apply; an unknown command is logged loudly, since from here on the data may
 // differ from the master's.
 func (s *Server) CallMaster(c *Client, args [][]byte) {
+	if s.filter != nil {
+		if args = s.filterCall(c, args); args == nil {
+			return
+		}
+	}
+	s.applyMaster(c, args)
+	s.Stats.AppliedCommands++
+}
+
+func (s *Server) applyMaster(c *Client, args [][]byte) {
 	c.args = args
 	c.out = c.out[:0]
 	s.execute(c)
 	c.args = nil
-	s.Stats.AppliedCommands++
 }
 
 // BeginStream sets the logical time for a stretch of the master's stream.

@@ -28,6 +28,10 @@ type Loader struct {
 	StreamDB int
 	// Functions are the texts of the function libraries, for InstallFunctions.
 	Functions []string
+	// Filter keeps a part of the snapshot out, nil nothing; set it before Load.
+	// FilteredKeys and FilteredBytes count what that was.
+	Filter                      *Filter
+	FilteredKeys, FilteredBytes int64
 
 	ks  *keyspace.Keyspace
 	db  *keyspace.DB
@@ -63,7 +67,7 @@ func NewLoader(ks *keyspace.Keyspace, lim object.Limits, now int64) *Loader {
 // of the process: the old dataset stays in service.
 func (l *Loader) Load(d *rdb.Decoder) (err error) {
 	defer keyspace.CatchOutOfMemory(&err)
-	if err := d.Decode(l); err != nil {
+	if err := d.Decode(l.sink()); err != nil {
 		return err
 	}
 	return l.flush()

@@ -164,6 +164,11 @@ type Server struct {
 	KS    *keyspace.Keyspace
 	Table *Table
 	Stats Stats
+	// Filters counts what filters left out. ResyncWanted is a reason for a full
+	// resync that applying the stream brought up; who applies it looks there after
+	// each command.
+	Filters      FilterStats
+	ResyncWanted string
 	// Repl is the replication identity and offset of the data held.
 	Repl ReplID
 
@@ -227,7 +232,8 @@ type Server struct {
 	pubsub            pubsub
 	tracking          tracking
 	keyRefs           []KeyRef
-	script            *scriptState // nil until the first script
+	filter            *streamFilter // nil without replica-filter-*
+	script            *scriptState  // nil until the first script
 	functions         functionTable
 	// peakMemory and startupMemory are INFO's, bytes.
 	peakMemory, startupMemory int64
@@ -269,6 +275,11 @@ func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, erro
 	}
 	s.Table = t
 	s.cmdStats = make([]cmdStat, t.Len())
+	f, err := NewFilter(s.V, t)
+	if err != nil {
+		return nil, err
+	}
+	s.SetFilter(f)
 	s.defaultUser = newDefaultUser()
 	s.Repl = ReplID{ID: hexID(host.RandomBytes(20)), ID2: ZeroReplID, SecondOffset: -1}
 	s.now = host.UnixMilli()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/commands"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/masterlink"
 	"github.com/raniellyferreira/redis-inmemory-replica/rdb"
@@ -148,6 +149,7 @@ func (h *linkHostOf) LoadRDB(rd io.Reader, info masterlink.SyncInfo) (masterlink
 		return masterlink.Loaded{}, err
 	}
 	ld := commands.NewLoader(ks, commands.LimitsOf(r.v), time.Now().UnixMilli())
+	ld.Filter = r.filter.Load()
 	dec := rdb.NewDecoder(rd)
 	if err := ld.Load(dec); err != nil {
 		ks.Release()
@@ -189,7 +191,12 @@ func (h *linkHostOf) Install(l masterlink.Loaded, info masterlink.SyncInfo) {
 	}
 	r.stream.Reset(offset)
 	r.master = r.srv.NewMasterClient(l.StreamDB)
+	r.srv.FilterInstalled(l.StreamDB, ld)
 	r.link.SetApplied(offset)
+	if ld.Filter != r.srv.CurrentFilter() {
+		r.resync("the filters changed while the dataset was being loaded")
+		return
+	}
 	r.Logf(commands.LogNotice, "Loaded %d keys in %d ms", ld.Keys, time.Now().UnixMilli()-r.syncStart)
 }
 
@@ -304,6 +311,10 @@ func (r *Replica) applyQueue() {
 			continue
 		}
 		r.srv.CallMaster(r.master, args)
+		if r.srv.ResyncWanted != "" {
+			r.resync(r.srv.ResyncWanted)
+			return
+		}
 		r.stream.Done()
 		if n++; n&15 == 0 && r.Nanos()-begin > sliceBudget {
 			r.applying = true
@@ -329,4 +340,34 @@ func (r *Replica) loseHistory(err error) {
 	r.resumable = false
 	r.dropStream()
 	r.link.Drop(err)
+}
+
+// resync gives the present history up for a full synchronisation, because of what
+// the data here lacks. The old data is served until then.
+func (r *Replica) resync(reason string) {
+	r.srv.ResyncWanted = ""
+	r.resumable = false
+	r.dropStream()
+	if r.link != nil {
+		r.Logf(commands.LogNotice, "A full resync is needed: %s", reason)
+		r.link.Drop(errors.New(reason))
+	}
+}
+
+// filterChanged puts the filters in force that the directives now ask for. What was
+// left out until now only a full resync can bring.
+func (r *Replica) filterChanged() error {
+	f, err := commands.NewFilter(r.v, r.srv.Table)
+	if err != nil {
+		return config.Refuse("%v", err)
+	}
+	if f.ID() == r.srv.CurrentFilter().ID() {
+		return nil
+	}
+	r.srv.SetFilter(f)
+	r.filter.Store(f)
+	if r.linkHost != "" {
+		r.resync("the filters were changed")
+	}
+	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/commands"
@@ -61,6 +62,7 @@ type Replica struct {
 	writes    int64
 	loaded    int64 // keys of the last full sync
 
+	filter  atomic.Pointer[commands.Filter] // as srv has it, for the goroutine that loads
 	sys     *sysinfo.Process
 	start   time.Time
 	runID   string
@@ -110,6 +112,7 @@ func NewFromConfig(conf *config.Registry, log *logging.Logger) (*Replica, error)
 		return nil, err
 	}
 	r.srv = srv
+	r.filter.Store(srv.CurrentFilter())
 	r.master = srv.NewMasterClient(0)
 	r.watchConfig()
 	if host, port := conf.Values.MasterHost, conf.Values.MasterPort; host != "" {
