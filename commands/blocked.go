@@ -34,6 +34,8 @@ type blockedState struct {
 	at       int      // place in Server.timeouts, -1 for none
 	// onTimeout answers when the time is up, or CLIENT UNBLOCK says so.
 	onTimeout func(c *Client)
+	// redirected: the client's next command waits for replies from the master.
+	redirected bool
 	// typ is the type that a key must have to end the wait; with anyType every
 	// change of the key counts, its deletion too.
 	typ     byte
@@ -283,7 +285,7 @@ func (s *Server) callAgain(c *Client) {
 func (s *Server) unblockForRole() {
 	for c := s.clients.head; c != nil; {
 		next := c.next
-		if c.blocked != nil {
+		if c.blocked != nil && !c.blocked.redirected {
 			c.unblock(func() {
 				c.addReplyError("-UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)")
 				c.closeAsync()

@@ -100,7 +100,9 @@ type Client struct {
 	// retrying is set while a blocked command runs again.
 	retrying *blockedState
 	// held is a command that a pause holds back: it runs first when it ends.
-	held       [][]byte
+	held [][]byte
+	// redir is what is under way at the master; nil mostly.
+	redir      *redirState
 	prev, next *Client // in the server's list, by arrival
 }
 

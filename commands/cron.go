@@ -27,6 +27,9 @@ func (s *Server) Cron() int64 {
 	if s.cron.loops%max(hz/10, 1) == 0 {
 		s.ops.sample(s.monoNow, s.Stats.Commands, s.Stats.netInput, s.Host.Loop().NetOutput)
 	}
+	if len(s.offsetWaits) != 0 {
+		s.endOffsetWaits(s.now)
+	}
 	if s.activeExpire && !s.Loading && !s.Busy() {
 		s.activeExpireCycle(1e9 / hz)
 		if len(s.readyKeys) != 0 {

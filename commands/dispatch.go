@@ -52,7 +52,7 @@ func (s *Server) runCommands(c *Client) (again bool) {
 			again = true
 		}
 	}()
-	if c.held != nil && c.flags&flagPostponed == 0 {
+	if c.held != nil && c.flags&flagPostponed == 0 && c.blocked == nil {
 		c.args, c.held = c.held, nil
 		s.Execute(c)
 		c.args = nil
@@ -155,6 +155,14 @@ func (s *Server) executeQuietly(c *Client, start int) {
 }
 
 func (s *Server) execute(c *Client) {
+	if c.redir != nil && len(c.redir.list) != 0 {
+		s.behindRedirected(c)
+		return
+	}
+	s.executeNow(c)
+}
+
+func (s *Server) executeNow(c *Client) {
 	args := c.args
 	cmd := s.lookup(c, args)
 	if cmd == nil {
@@ -169,7 +177,7 @@ func (s *Server) execute(c *Client) {
 		c.track.caching = false
 	}
 	c.lastCmd = cmd
-	if !s.gates(c, cmd) {
+	if !s.gates(c, cmd) || s.V.WriteRedirection && s.redirect(c, cmd) {
 		return
 	}
 	if c.flags&flagMulti != 0 && cmd.Flags&cmdUnqueued == 0 {
@@ -233,7 +241,7 @@ func (s *Server) writeGate(c *Client, flags Flags) bool {
 	if flags&CmdWrite == 0 {
 		return true
 	}
-	if s.Following() && s.V.ReplicaReadOnly {
+	if s.Following() && s.V.ReplicaReadOnly && !s.redirecting(c) {
 		return s.refuse(c, errReadOnly)
 	}
 	return true

@@ -384,6 +384,7 @@ func (s *Server) infoReplication(b *strings.Builder) {
 		line(b, "master_lag_bytes", max(l.ReadOffset-s.Repl.Offset, 0))
 		line(b, "master_apply_errors", s.Stats.ApplyErrors)
 		s.infoFilter(b)
+		s.infoRedirect(b)
 	}
 	line(b, "connected_slaves", 0)
 	line(b, "master_failover_state", "no-failover")

@@ -169,6 +169,9 @@ type Server struct {
 	// each command.
 	Filters      FilterStats
 	ResyncWanted string
+	// Redirect carries writes of clients to the master; nil without one.
+	Redirect  Redirector
+	Redirects RedirectStats
 	// Repl is the replication identity and offset of the data held.
 	Repl ReplID
 
@@ -226,6 +229,7 @@ type Server struct {
 	dumper            *rdb.Encoder
 	dumperCompresses  bool
 	lastCrossProtocol int64
+	offsetWaits       []*offsetWait
 	following         bool
 	rand              func() uint64
 	notifyFlags       config.EventClasses
@@ -395,6 +399,7 @@ func (s *Server) RemoveClient(c *Client) {
 	c.flags |= flagClosed
 	c.unwatchAll()
 	c.forgetBlocked()
+	c.dropRedirected()
 	s.dropSubscriptions(c)
 	s.dropMonitor(c)
 	s.disableTracking(c)

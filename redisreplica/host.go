@@ -167,8 +167,9 @@ func (r *Replica) watchConfig() {
 			r.log.Hide(secret)
 		}
 		r.updateLink()
+		r.dropRedirects()
 		return nil
-	}, "requirepass", "masterauth", "masteruser")
+	}, "requirepass", "masterauth", "masteruser", "write-redirection-user", "write-redirection-auth", "write-redirection-timeout")
 	r.conf.OnChange(r.filterChanged, "replica-filter-databases", "replica-filter-keys", "replica-filter-commands")
 	r.conf.OnChange(func() error { r.log.SetLevel(logging.Level(r.v.LogLevel)); return nil }, "loglevel")
 	r.conf.OnChange(func() error { r.srv.ConfigChanged(); return nil },

@@ -28,6 +28,7 @@ func (r *Replica) ReplicaOf(host string, port int) {
 		r.link = nil
 	}
 	r.dropStream()
+	r.dropRedirects()
 	r.linkHost, r.linkPort = host, port
 	if host == "" {
 		r.log.SetRole('M')
@@ -192,6 +193,7 @@ func (h *linkHostOf) Install(l masterlink.Loaded, info masterlink.SyncInfo) {
 	r.stream.Reset(offset)
 	r.master = r.srv.NewMasterClient(l.StreamDB)
 	r.srv.FilterInstalled(l.StreamDB, ld)
+	r.srv.OffsetMoved()
 	r.link.SetApplied(offset)
 	if ld.Filter != r.srv.CurrentFilter() {
 		r.resync("the filters changed while the dataset was being loaded")
@@ -323,6 +325,7 @@ func (r *Replica) applyQueue() {
 		}
 	}
 	r.srv.Repl.Offset = r.stream.Applied()
+	r.srv.OffsetMoved()
 	if r.link != nil {
 		r.link.SetApplied(r.stream.Applied())
 	}

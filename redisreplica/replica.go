@@ -24,6 +24,7 @@ import (
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/logging"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/masterlink"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/redirect"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/sysinfo"
 	"github.com/raniellyferreira/redis-inmemory-replica/replproto"
 )
@@ -62,16 +63,18 @@ type Replica struct {
 	writes    int64
 	loaded    int64 // keys of the last full sync
 
-	filter  atomic.Pointer[commands.Filter] // as srv has it, for the goroutine that loads
-	sys     *sysinfo.Process
-	start   time.Time
-	runID   string
-	pidFile string
-	mu      sync.Mutex
-	started bool
-	stopped bool
-	done    chan struct{}
-	runErr  error
+	redirects *redirect.Pool                  // to the present master, nil until needed
+	retired   []*redirect.Pool                // to earlier ones, until they have ended
+	filter    atomic.Pointer[commands.Filter] // as srv has it, for the goroutine that loads
+	sys       *sysinfo.Process
+	start     time.Time
+	runID     string
+	pidFile   string
+	mu        sync.Mutex
+	started   bool
+	stopped   bool
+	done      chan struct{}
+	runErr    error
 }
 
 // NewFromConfig builds a server from a configuration that was read already. It
@@ -113,6 +116,7 @@ func NewFromConfig(conf *config.Registry, log *logging.Logger) (*Replica, error)
 	}
 	r.srv = srv
 	r.filter.Store(srv.CurrentFilter())
+	srv.Redirect = (*redirector)(r)
 	r.master = srv.NewMasterClient(0)
 	r.watchConfig()
 	if host, port := conf.Values.MasterHost, conf.Values.MasterPort; host != "" {
@@ -184,6 +188,7 @@ func (r *Replica) Run() error {
 		r.link.Stop()
 		r.link = nil
 	}
+	r.closeRedirects()
 	r.srv.KS.Release()
 	if r.pidFile != "" {
 		_ = os.Remove(r.pidFile)

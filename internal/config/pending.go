@@ -20,8 +20,6 @@ var pending = []string{
 	"maxmemory-samples", "maxmemory-eviction-tenacity", "maxmemory-clients", "tracking-table-max-keys",
 	"busy-reply-threshold",
 	"save", "dbfilename", "rdbcompression", "rdbchecksum",
-	"write-redirection", "write-redirection-user", "write-redirection-auth", "write-redirection-timeout",
-	"write-redirection-wait", "write-redirection-wait-timeout",
 	"replica-max-staleness", "replica-max-staleness-bytes", "replica-lag-probe",
 }
 
