@@ -34,6 +34,8 @@ type blockedState struct {
 	at       int      // place in Server.timeouts, -1 for none
 	// onTimeout answers when the time is up, or CLIENT UNBLOCK says so.
 	onTimeout func(c *Client)
+	// wait is the offset that it waits for.
+	wait *offsetWait
 	// redirected: the client's next command waits for replies from the master.
 	redirected bool
 	// typ is the type that a key must have to end the wait; with anyType every
@@ -147,6 +149,9 @@ func (c *Client) forgetBlocked() {
 	}
 	if b.at >= 0 {
 		s.timeouts.remove(b)
+	}
+	if b.wait != nil {
+		s.forgetWait(b.wait)
 	}
 	c.blocked = nil
 	s.blockedCount--

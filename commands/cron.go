@@ -27,6 +27,7 @@ func (s *Server) Cron() int64 {
 	if s.cron.loops%max(hz/10, 1) == 0 {
 		s.ops.sample(s.monoNow, s.Stats.Commands, s.Stats.netInput, s.Host.Loop().NetOutput)
 	}
+	s.armProbe()
 	if len(s.offsetWaits) != 0 {
 		s.endOffsetWaits(s.now)
 	}

@@ -177,7 +177,7 @@ func (s *Server) executeNow(c *Client) {
 		c.track.caching = false
 	}
 	c.lastCmd = cmd
-	if !s.gates(c, cmd) || s.V.WriteRedirection && s.redirect(c, cmd) {
+	if !s.gates(c, cmd) || s.afterGates && (s.redirect(c, cmd) || s.limitsStaleness() && s.tooStale(c, cmd)) {
 		return
 	}
 	if c.flags&flagMulti != 0 && cmd.Flags&cmdUnqueued == 0 {

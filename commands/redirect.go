@@ -417,6 +417,9 @@ func (s *Server) redirectWatch(c *Client) {
 				return
 			}
 			e.err = "-MASTERDOWN Write redirection: this replica is behind its master, so WATCH is not in force."
+			if res.Offset < 0 {
+				e.err = "-MASTERDOWN Write redirection: the master does not tell its offset (INFO replication), so WATCH is not in force."
+			}
 			lost(RedirectResult{})
 		})
 	}

@@ -81,6 +81,7 @@ func (s *Server) Promote() {
 		s.Repl.ID2, s.Repl.SecondOffset = ZeroReplID, -1
 	}
 	s.Repl.ID = hexID(s.Host.RandomBytes(20))
+	s.OffsetMoved()
 }
 
 func replconfCommand(c *Client) {

@@ -152,6 +152,7 @@ type Stats struct {
 	SyncPartialOK   int64
 	SyncPartialErr  int64
 	AppliedCommands int64
+	StaleRefused    int64 // reads
 	netInput        int64
 }
 
@@ -230,15 +231,18 @@ type Server struct {
 	dumperCompresses  bool
 	lastCrossProtocol int64
 	offsetWaits       []*offsetWait
-	following         bool
-	rand              func() uint64
-	notifyFlags       config.EventClasses
-	pubsub            pubsub
-	tracking          tracking
-	keyRefs           []KeyRef
-	filter            *streamFilter // nil without replica-filter-*
-	script            *scriptState  // nil until the first script
-	functions         functionTable
+	fresh             freshness
+	// afterGates: writes may be redirected, or reads refused as stale.
+	afterGates  bool
+	following   bool
+	rand        func() uint64
+	notifyFlags config.EventClasses
+	pubsub      pubsub
+	tracking    tracking
+	keyRefs     []KeyRef
+	filter      *streamFilter // nil without replica-filter-*
+	script      *scriptState  // nil until the first script
+	functions   functionTable
 	// peakMemory and startupMemory are INFO's, bytes.
 	peakMemory, startupMemory int64
 }
@@ -284,6 +288,7 @@ func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, erro
 		return nil, err
 	}
 	s.SetFilter(f)
+	s.afterGates = s.V.WriteRedirection || s.limitsStaleness()
 	s.defaultUser = newDefaultUser()
 	s.Repl = ReplID{ID: hexID(host.RandomBytes(20)), ID2: ZeroReplID, SecondOffset: -1}
 	s.now = host.UnixMilli()
@@ -359,6 +364,7 @@ func (s *Server) ConfigChanged() {
 	for c := s.clients.head; c != nil; c = c.next {
 		c.applyReaderLimits()
 	}
+	s.afterGates = s.V.WriteRedirection || s.limitsStaleness()
 	s.notifyFlags = s.V.NotifyKeyspaceEvents
 	s.hookKeyspace(s.KS)
 	s.cron.cycle.Profile = expireProfile(s.V)

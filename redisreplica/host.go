@@ -176,5 +176,6 @@ func (r *Replica) watchConfig() {
 		"requirepass", "proto-max-bulk-len", "client-query-buffer-limit", "notify-keyspace-events",
 		"maxmemory", "maxmemory-policy", "active-expire-profile", "lfu-log-factor", "lfu-decay-time",
 		"hash-max-listpack-entries", "hash-max-listpack-value", "set-max-intset-entries", "zset-max-listpack-entries",
-		"zset-max-listpack-value", "list-max-listpack-size", "list-compress-depth", "stream-node-max-bytes", "stream-node-max-entries")
+		"zset-max-listpack-value", "list-max-listpack-size", "list-compress-depth", "stream-node-max-bytes", "stream-node-max-entries",
+		"write-redirection", "replica-max-staleness", "replica-max-staleness-bytes")
 }

@@ -58,8 +58,9 @@ func (r *Replica) updateLink() {
 func (r *Replica) linkConfig() masterlink.Config {
 	host, port := r.linkHost, r.linkPort
 	return masterlink.Config{
-		Addr: net.JoinHostPort(host, strconv.Itoa(port)),
-		User: r.v.MasterUser, Pass: r.v.MasterAuth,
+		Clock: r.Nanos,
+		Addr:  net.JoinHostPort(host, strconv.Itoa(port)),
+		User:  r.v.MasterUser, Pass: r.v.MasterAuth,
 		ListeningPort: r.announcedPort(), AnnounceIP: r.v.ReplicaAnnounceIP,
 		ConnectTimeout:   time.Duration(r.v.ReplTimeout) * time.Second,
 		HandshakeTimeout: time.Duration(r.v.ReplTimeout) * time.Second,
@@ -110,6 +111,7 @@ func (r *Replica) dropStream() {
 	}
 	r.queue = r.queue[:0]
 	r.fed = false
+	r.oldest, r.received = 0, r.stream.Applied()
 	r.stream.Reset(r.stream.Applied())
 	if r.master != nil {
 		r.master.Reset()
@@ -193,7 +195,8 @@ func (h *linkHostOf) Install(l masterlink.Loaded, info masterlink.SyncInfo) {
 	r.stream.Reset(offset)
 	r.master = r.srv.NewMasterClient(l.StreamDB)
 	r.srv.FilterInstalled(l.StreamDB, ld)
-	r.srv.OffsetMoved()
+	r.received = offset
+	r.srv.NewHistory(r.syncAt)
 	r.link.SetApplied(offset)
 	if ld.Filter != r.srv.CurrentFilter() {
 		r.resync("the filters changed while the dataset was being loaded")
@@ -213,6 +216,7 @@ func (h *linkHostOf) Continue(newID string, offset int64) {
 		r.srv.Repl.ID = newID
 	}
 	r.synced = true
+	r.srv.OffsetMoved()
 	r.link.SetApplied(offset)
 }
 
@@ -226,6 +230,7 @@ func (h *linkHostOf) OnState(c masterlink.Change) {
 	switch c.State {
 	case masterlink.StateSync:
 		if c.Info.Size == -1 && !c.Info.Marked {
+			r.syncAt = r.Nanos()
 			r.syncStart = time.Now().UnixMilli()
 		}
 		// Until the first dataset is there, nothing can be served.
@@ -257,6 +262,13 @@ func (h *linkHostOf) OnStream(c *masterlink.Chunk) {
 		return
 	}
 	r.queue = append(r.queue, c)
+	r.arrived, r.received = c.At, c.Offset+int64(len(c.Data))
+	if r.oldest == 0 {
+		r.oldest = c.At
+	}
+	if r.applying {
+		r.srv.StreamProgress(r.received, r.arrived, r.oldest)
+	}
 	if !r.applying {
 		r.applying = true
 		r.applySlice()
@@ -306,6 +318,16 @@ func (r *Replica) applyQueue() {
 			return
 		}
 		if !ok {
+			// What is left of it, an unfinished command or an open transaction, began in it
+			// or earlier.
+			if r.stream.Applied() == r.stream.Received() {
+				r.oldest = 0
+				if len(r.queue) > 1 {
+					r.oldest = r.queue[1].At
+				}
+			} else if r.stream.Applied() > c.Offset {
+				r.oldest = c.At
+			}
 			c.Release()
 			copy(r.queue, r.queue[1:])
 			r.queue = r.queue[:len(r.queue)-1]
@@ -325,6 +347,7 @@ func (r *Replica) applyQueue() {
 		}
 	}
 	r.srv.Repl.Offset = r.stream.Applied()
+	r.srv.StreamProgress(r.received, r.arrived, r.oldest)
 	r.srv.OffsetMoved()
 	if r.link != nil {
 		r.link.SetApplied(r.stream.Applied())

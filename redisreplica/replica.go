@@ -58,10 +58,15 @@ type Replica struct {
 	synced    bool                // a dataset of the master is in place
 	everUp    bool
 	syncStart int64 // unix ms
-	reconnect int64
-	reads     int64 // chunks of input, and outputs of callbacks (INFO)
-	writes    int64
-	loaded    int64 // keys of the last full sync
+	// Times by Nanos: the start of the last full sync, the arrival of the last byte of
+	// the stream and of the oldest that is not applied, 0 for none. received is the
+	// offset of the last byte.
+	syncAt, arrived, oldest int64
+	received                int64
+	reconnect               int64
+	reads                   int64 // chunks of input, and outputs of callbacks (INFO)
+	writes                  int64
+	loaded                  int64 // keys of the last full sync
 
 	redirects *redirect.Pool                  // to the present master, nil until needed
 	retired   []*redirect.Pool                // to earlier ones, until they have ended

@@ -20,7 +20,6 @@ var pending = []string{
 	"maxmemory-samples", "maxmemory-eviction-tenacity", "maxmemory-clients", "tracking-table-max-keys",
 	"busy-reply-threshold",
 	"save", "dbfilename", "rdbcompression", "rdbchecksum",
-	"replica-max-staleness", "replica-max-staleness-bytes", "replica-lag-probe",
 }
 
 // guarded are the pending directives that protect data. Ignoring them would serve it more openly than the operator
