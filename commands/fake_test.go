@@ -75,6 +75,8 @@ func (c *fakeConn) LocalAddr() string  { return "127.0.0.1:6379" }
 func (c *fakeConn) Fd() int            { return 9 }
 func (c *fakeConn) IsUnix() bool       { return false }
 func (c *fakeConn) Pending() int       { return 0 }
+func (c *fakeConn) Flush(out []byte) []byte { return out }
+
 func (c *fakeConn) Push(p []byte)      { c.pushed = append(c.pushed, p...) }
 func (c *fakeConn) Close()             { c.closed = true }
 func (c *fakeConn) CloseAfterFlush()   { c.closed = true }
