@@ -25,6 +25,7 @@ import (
 type freshness struct {
 	received  int64 // offset of the last byte that arrived
 	lastIO    int64 // arrival of the last byte
+	upSince   int64 // the link delivers the stream since
 	oldest    int64 // arrival of the oldest byte that is not applied
 	confirmed int64 // when the data was the master's, by a probe
 	// probes have their answer, and wait until its offset is applied; oldest first.
@@ -164,12 +165,15 @@ func (s *Server) probed(at int64, res RedirectResult) {
 	}
 }
 
+// probing tells whether the probe is what the staleness is measured by.
+func (s *Server) probing() bool { return s.fresh.working && s.probePeriod() != 0 }
+
 // staleness is the time since the data was last known to be the master's, ns.
 func (s *Server) staleness(now int64) int64 {
 	f := &s.fresh
 	at := f.lastIO
 	switch {
-	case f.working && s.probePeriod() != 0:
+	case s.probing():
 		at = f.confirmed
 	case f.oldest != 0:
 		at = f.oldest
@@ -252,6 +256,7 @@ func (s *Server) infoFreshness(b *strings.Builder) {
 	line(b, "master_lag_probe", strings.Map(safeInfoChar, f.Probe))
 	line(b, "master_lag_probe_usec", f.ProbeMicros)
 	line(b, "stale_reads_refused", s.Stats.StaleRefused)
+	line(b, "master_clock_behind_max_ms", s.clockAhead())
 }
 
 // waitoffsetCommand is REPLICA WAITOFFSET [replid] offset timeout-ms: it answers the

@@ -32,6 +32,11 @@ type Loader struct {
 	// FilteredKeys and FilteredBytes count what that was.
 	Filter                      *Filter
 	FilteredKeys, FilteredBytes int64
+	// Clock, if set before Load, is the wall clock (unix ms). Age is then how long ago,
+	// by it, the master began the snapshot by its own (ms); HasAge if it says so.
+	Clock  func() int64
+	Age    int64
+	HasAge bool
 
 	ks  *keyspace.Keyspace
 	db  *keyspace.DB
@@ -94,6 +99,11 @@ func (l *Loader) Aux(key, value []byte) error {
 			return fmt.Errorf("aux field repl-stream-db is %q: not a database of this server (databases %d)", value, l.ks.Databases())
 		}
 		l.StreamDB = n
+	}
+	if string(key) == "ctime" && l.Clock != nil {
+		if n, err := strconv.ParseInt(string(value), 10, 64); err == nil && n > 0 && n < 1<<40 {
+			l.Age, l.HasAge = l.Clock()-n*1000, true
+		}
 	}
 	return nil
 }

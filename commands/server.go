@@ -232,6 +232,7 @@ type Server struct {
 	lastCrossProtocol int64
 	offsetWaits       []*offsetWait
 	fresh             freshness
+	clock             clockBound
 	// afterGates: writes may be redirected, or reads refused as stale.
 	afterGates  bool
 	following   bool

@@ -153,6 +153,7 @@ func (h *linkHostOf) LoadRDB(rd io.Reader, info masterlink.SyncInfo) (masterlink
 	}
 	ld := commands.NewLoader(ks, commands.LimitsOf(r.v), time.Now().UnixMilli())
 	ld.Filter = r.filter.Load()
+	ld.Clock = func() int64 { return time.Now().UnixMilli() }
 	dec := rdb.NewDecoder(rd)
 	if err := ld.Load(dec); err != nil {
 		ks.Release()
@@ -197,6 +198,7 @@ func (h *linkHostOf) Install(l masterlink.Loaded, info masterlink.SyncInfo) {
 	r.srv.FilterInstalled(l.StreamDB, ld)
 	r.received = offset
 	r.srv.NewHistory(r.syncAt)
+	r.srv.SnapshotArrived(ld.Age, ld.HasAge)
 	r.link.SetApplied(offset)
 	if ld.Filter != r.srv.CurrentFilter() {
 		r.resync("the filters changed while the dataset was being loaded")
@@ -237,6 +239,7 @@ func (h *linkHostOf) OnState(c masterlink.Change) {
 		r.srv.Loading = !r.synced && (c.Info.Size >= 0 || c.Info.Marked)
 	case masterlink.StateConnected:
 		r.everUp = true
+		r.srv.LinkUp()
 		r.lastErr = nil
 		r.srv.Loading = false
 	case masterlink.StateConnect:
