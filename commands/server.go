@@ -357,6 +357,9 @@ func (s *Server) NewMasterClient(db int) *Client {
 		c.selectDB(0)
 	}
 	s.master = c
+	if s.filter != nil {
+		s.filter.db = db
+	}
 	return c
 }
 
