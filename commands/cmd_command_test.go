@@ -22,6 +22,7 @@ var newerCommands = map[string]string{
 	"client|setinfo":    "since 7.2: client libraries introduce themselves",
 	"cluster|myshardid": "since 7.2",
 	"waitaof":           "since 7.2",
+	"replica":           "this server's own",
 	"hexpire":           "since 7.4: expiry of hash fields",
 	"hexpireat":         "since 7.4: expiry of hash fields",
 	"hexpiretime":       "since 7.4: expiry of hash fields",
