@@ -27,7 +27,8 @@ type collection struct {
 	ops    []typeOp
 }
 
-// A typeOp is a command that redis-benchmark repeats. KEY stands for a random key of the wanted size, ELEM for the number of a random element.
+// A typeOp is a command that redis-benchmark repeats. KEY stands for a random key of the wanted size, ELEM and
+// INDEX for the number of a random element, LENGTH for the length of the collections.
 type typeOp struct {
 	name string
 	args string
@@ -68,13 +69,13 @@ var collections = []collection{
 			args = append(args, "element:"+element(i))
 		}
 		return testutil.AppendCommand(dst, args...)
-	}, []typeOp{{"lindex", "LINDEX KEY ELEM"}, {"lset", "LSET KEY ELEM element:ELEM"}, {"lmove", "LMOVE KEY KEY LEFT RIGHT"}}},
+	}, []typeOp{{"lindex", "LINDEX KEY INDEX"}, {"lset", "LSET KEY INDEX element:ELEM"}, {"lmove", "LMOVE KEY KEY LEFT RIGHT"}}},
 	{"stream", "x", func(dst []byte, key string, from, to int) []byte {
 		for i := from; i < to; i++ {
 			dst = testutil.AppendCommand(dst, "XADD", key, strconv.Itoa(i+1)+"-1", "sensor", element(i), "value", "21.5")
 		}
 		return dst
-	}, []typeOp{{"xrange", "XRANGE KEY ELEM + COUNT 1"}, {"xadd", "XADD KEY MAXLEN = LEN * sensor ELEM value 21.5"}}},
+	}, []typeOp{{"xrange", "XRANGE KEY ELEM + COUNT 1"}, {"xadd", "XADD KEY MAXLEN = LENGTH * sensor ELEM value 21.5"}}},
 }
 
 // sizeName names the two sizes of a collection, in keys and in rows.
@@ -240,7 +241,13 @@ func typeOps(t *collection, op typeOp, size, pipeline int) func(*env, string) (f
 				if strings.Contains(w, "ELEM") {
 					w = strings.ReplaceAll(w, "ELEM", element(r.IntN(n)))
 				}
-				args = append(args, strings.ReplaceAll(w, "LEN", strconv.Itoa(n)))
+				switch w {
+				case "INDEX":
+					w = strconv.Itoa(r.IntN(n))
+				case "LENGTH":
+					w = strconv.Itoa(n)
+				}
+				args = append(args, w)
 			}
 			return testutil.AppendCommand(dst, args...)
 		})
@@ -293,7 +300,9 @@ func cpuPerOp(s *testutil.Server, ops, pipeline int, command func(dst []byte, r 
 		go func() { errs <- p.run(rounds) }()
 	}
 	for range conns {
-		err = errors.Join(err, <-errs)
+		if e := <-errs; err == nil {
+			err = e
+		}
 	}
 	if err != nil {
 		return 0, err

@@ -22,6 +22,9 @@ type Conn interface {
 	// Push appends bytes to the output of a connection that is not the one
 	// being served; they leave at the end of the current callback.
 	Push(p []byte)
+	// Flush hands the replies in out to the kernel while the connection is being
+	// served, and returns the buffer to go on with.
+	Flush(out []byte) []byte
 	// Close drops the connection and its pending output.
 	Close()
 	// CloseAfterFlush sends what is pending first.

@@ -76,9 +76,16 @@ func (s *Server) runCommands(c *Client) (again bool) {
 		c.args = args
 		s.Execute(c)
 		c.args = nil
+		if len(c.out) >= flushReplies && c.conn != nil {
+			c.out = c.conn.Flush(c.out)
+		}
 	}
 	return false
 }
+
+// flushReplies is how many bytes of replies a pipeline gathers before they are
+// sent: small enough to stay in the cache, large enough to spare system calls.
+const flushReplies = 64 << 10
 
 // aheadCommands is how many commands of a pipeline are looked at together: their
 // cache misses overlap, and what was loaded is still there when they run.
