@@ -43,6 +43,9 @@ func newPair(t *testing.T, args ...string) *pair {
 		t.FailNow()
 	}
 	p.redisCtl, p.oursCtl = p.redis.Dial(t), p.ours.Dial(t)
+	if redisCommands == nil {
+		redisCommands = texts(t, p.redisCtl, "COMMAND", "LIST")
+	}
 	return p
 }
 
