@@ -75,6 +75,7 @@ func (s *Server) keyExpired(db *keyspace.DB, key []byte) {
 	s.signalModifiedKey(db, key)
 	s.notifyEvent(notifyExpired, "expired", key, db.ID)
 	s.dirty++
+	s.propagateDeletion(db, key, s.V.LazyfreeLazyExpire)
 }
 
 // fieldsExpired is called by the keyspace when it deleted n fields of a hash

@@ -24,15 +24,17 @@ type scriptState struct {
 	bySHA  map[string]*scripting.Script
 	bytes  int64 // of the cached scripts' texts
 
-	running   *scripting.Script
-	function  *scripting.Function // the function that runs; nil for a script
-	readOnly  bool                // the script may not write
-	allowOOM  bool
-	compat    bool // no shebang: the gates look at each command
-	wrote     bool
-	oom       bool  // memory was above maxmemory when the script began
-	startedAt int64 // ns
-	killed    bool
+	running  *scripting.Script
+	function *scripting.Function // the function that runs; nil for a script
+	readOnly bool                // the script may not write
+	allowOOM bool
+	compat   bool // no shebang: the gates look at each command
+	wrote    bool
+	// replicates: what the script does goes into the stream (redis.set_repl).
+	replicates bool
+	oom        bool  // memory was above maxmemory when the script began
+	startedAt  int64 // ns
+	killed     bool
 
 	// What the job on the second stack takes and leaves (script_busy.go).
 	co         coroutine
@@ -209,6 +211,7 @@ func (t *scriptState) begin(c *Client, sc *scripting.Script) {
 	x.flags = x.flags&^flagMaster | c.flags&flagMaster
 	t.caller, t.running = c, sc
 	t.wrote, t.killed = false, false
+	t.replicates = true
 	t.startedAt = t.s.monoNow
 }
 

@@ -177,6 +177,8 @@ type Server struct {
 	// Repl is the replication identity and offset of the data held.
 	Repl ReplID
 
+	prop     propagation
+	repl     masterState
 	now      int64 // unix ms, logical time of the command in execution
 	monoNow  int64 // ns, monotonic, read once a command
 	dirty    int64 // changes since the last save
@@ -418,6 +420,7 @@ func (s *Server) RemoveClient(c *Client) {
 	c.dropRedirected()
 	s.dropSubscriptions(c)
 	s.dropMonitor(c)
+	s.detach(c)
 	s.disableTracking(c)
 	c.multi = nil
 	s.clients.remove(c)

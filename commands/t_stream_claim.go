@@ -88,7 +88,8 @@ func xclaimCommand(c *Client) {
 	if !ok {
 		return
 	}
-	if g.LastID.Less(o.lastID) {
+	moved := g.LastID.Less(o.lastID)
+	if moved {
 		g.LastID = o.lastID
 		c.srv.dirty++
 	}
@@ -99,6 +100,10 @@ func xclaimCommand(c *Client) {
 		}
 	}
 	c.setDeferredArrayLen(mark, n)
+	if moved {
+		c.propagateGroupID(c.args[1], g)
+	}
+	c.preventPropagation()
 }
 
 // claim gives one entry to the consumer args[3] and answers it; false when it
@@ -107,7 +112,9 @@ func xclaimCommand(c *Client) {
 func (c *Client) claim(v object.Value, g *stream.Group, id stream.ID, o *claimOptions) bool {
 	it := v.Stream().Range(v.A, id, id, false)
 	if !it.Next() {
-		if g.Ack(v.A, id) {
+		if g.Find(v.A, id) != nil {
+			c.propagateClaim(v, c.args[1], g, id)
+			g.Ack(v.A, id)
 			c.srv.dirty++
 		}
 		return false
@@ -139,6 +146,7 @@ func (c *Client) claim(v object.Value, g *stream.Group, id stream.ID, o *claimOp
 		c.addReplyEntry(&it)
 	}
 	c.srv.dirty++
+	c.propagateClaim(v, c.args[1], g, id)
 	return true
 }
 
@@ -209,6 +217,7 @@ func xautoclaimCommand(c *Client) {
 	for _, id := range gone {
 		c.addReplyStreamID(id)
 	}
+	c.preventPropagation()
 }
 
 // firstPending returns the first pending entry at or after start.

@@ -171,6 +171,7 @@ func (r *Replica) watchConfig() {
 		return nil
 	}, "requirepass", "masterauth", "masteruser", "write-redirection-user", "write-redirection-auth", "write-redirection-timeout")
 	r.conf.OnChange(r.filterChanged, "replica-filter-databases", "replica-filter-keys", "replica-filter-commands")
+	r.conf.OnChange(func() error { r.srv.ResizeBacklog(); return nil }, "repl-backlog-size")
 	r.conf.OnChange(func() error { r.log.SetLevel(logging.Level(r.v.LogLevel)); return nil }, "loglevel")
 	r.conf.OnChange(func() error { r.srv.ConfigChanged(); return nil },
 		"requirepass", "proto-max-bulk-len", "client-query-buffer-limit", "notify-keyspace-events",

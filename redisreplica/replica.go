@@ -53,6 +53,8 @@ type Replica struct {
 	master    *commands.Client
 	queue     []*masterlink.Chunk // received, not yet applied in full
 	fed       bool                // queue[0] was given to stream
+	relayed   int64               // offset up to which our replicas have the stream
+	tail      []byte              // received before queue[0] and not yet relayed
 	applying  bool                // applySlice is due
 	resumable bool                // the history in srv.Repl can be asked for
 	synced    bool                // a dataset of the master is in place
