@@ -86,7 +86,10 @@ type masterState struct {
 }
 
 // sourceChanged decides anew whether this server is the source of its stream.
-func (s *Server) sourceChanged() { s.prop.on = s.repl.backlog != nil && !s.following }
+func (s *Server) sourceChanged() {
+	s.prop.on = s.repl.backlog != nil && !s.following
+	s.hookKeyspace(s.KS)
+}
 
 // feedStream adds bytes of our own to the stream.
 func (s *Server) feedStream(p []byte) {

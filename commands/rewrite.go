@@ -24,6 +24,10 @@ func (c *Client) rewriteSet(flags setFlags, val []byte, when int64) {
 	switch {
 	case flags&setAnyExpire != 0:
 		c.rewrite(wordSet, c.args[1], val, wordPXAT, c.srv.propNumber(when))
+	case flags&(setIf|setKeepTTL) == setIf|setKeepTTL:
+		c.rewrite(wordSet, c.args[1], val, wordKeepTTL)
+	case flags&setIf != 0:
+		c.rewrite(wordSet, c.args[1], val)
 	case flags&setGet != 0:
 		args := append([][]byte(nil), c.args[:3]...)
 		for _, a := range c.args[3:] {
@@ -94,10 +98,11 @@ func (c *Client) rewriteStream(o *streamOptions, v object.Value, idAt int, id st
 	if approx {
 		args[o.trimAt-1] = wordExact
 		if o.trim.ByID {
-			first := stream.ID{}
-			if it := s.Range(v.A, stream.Min, stream.Max, false); it.Next() {
-				first = it.ID
-			}
+			first := stream.Max // of an entry that may be deleted, as redis-server has it
+			s.EachNode(v.A, func(id stream.ID, _ []byte, _ int) bool {
+				first = id
+				return false
+			})
 			args[o.trimAt] = first.AppendText(nil)
 		} else {
 			args[o.trimAt] = c.srv.propNumber(int64(s.Length))
@@ -107,15 +112,18 @@ func (c *Client) rewriteStream(o *streamOptions, v object.Value, idAt int, id st
 }
 
 // propagateClaim writes who has an entry pending, since when and how often it was
-// delivered.
-func (c *Client) propagateClaim(v object.Value, key []byte, g *stream.Group, id stream.ID) {
+// delivered. text is the ID as it was given, nil for its usual form.
+func (c *Client) propagateClaim(v object.Value, key []byte, g *stream.Group, id stream.ID, text []byte) {
 	if !c.propagating() {
 		return
 	}
 	nack := g.Find(v.A, id)
 	var b1, b2 [41]byte
 	var n1, n2 [20]byte
-	c.srv.alsoPropagate(c.db.ID, wordXclaim, key, g.Name(), g.ConsumerOf(v.A, nack).Name(), wordZero, id.AppendText(b1[:0]),
+	if text == nil {
+		text = id.AppendText(b1[:0])
+	}
+	c.srv.alsoPropagate(c.db.ID, wordXclaim, key, g.Name(), g.ConsumerOf(v.A, nack).Name(), wordZero, text,
 		wordTime, appendUint(n1[:0], uint64(nack.Time())), wordRetryCount, appendUint(n2[:0], nack.Count()),
 		wordForce, wordJustID, wordLastID, g.LastID.AppendText(b2[:0]))
 }

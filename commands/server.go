@@ -318,6 +318,10 @@ func (s *Server) hookKeyspace(ks *keyspace.Keyspace) {
 		ks.OnNew = func(db *keyspace.DB, key []byte) { s.notifyEvent(config.NotifyNew, "new", key, db.ID) }
 	}
 	ks.OnFieldsExpired = s.fieldsExpired
+	ks.OnFieldExpired = nil
+	if s.prop.on {
+		ks.OnFieldExpired = s.fieldExpires
+	}
 	ks.OnRetire = func(a *dict.Arena) { s.Host.ReleaseLater(a.Release) }
 	ks.SetLFU(s.lfuPolicy(), s.V.LFULogFactor, s.V.LFUDecayTime)
 }

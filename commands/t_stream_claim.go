@@ -18,6 +18,8 @@ type claimOptions struct {
 	force   bool
 	justID  bool
 	lastID  stream.ID
+	told    bool   // the stream of replicas has the group's last ID
+	text    []byte // the ID in hand as it was given; nil for XAUTOCLAIM
 
 	consumer *stream.Consumer // made when there is something for it
 }
@@ -94,13 +96,14 @@ func xclaimCommand(c *Client) {
 		c.srv.dirty++
 	}
 	mark, n := c.deferredLen(), 0
-	for _, id := range o.ids {
+	for i, id := range o.ids {
+		o.text = c.args[5+i]
 		if c.claim(v, g, id, &o) {
 			n++
 		}
 	}
 	c.setDeferredArrayLen(mark, n)
-	if moved {
+	if moved && !o.told {
 		c.propagateGroupID(c.args[1], g)
 	}
 	c.preventPropagation()
@@ -113,7 +116,8 @@ func (c *Client) claim(v object.Value, g *stream.Group, id stream.ID, o *claimOp
 	it := v.Stream().Range(v.A, id, id, false)
 	if !it.Next() {
 		if g.Find(v.A, id) != nil {
-			c.propagateClaim(v, c.args[1], g, id)
+			c.propagateClaim(v, c.args[1], g, id, o.text)
+			o.told = true
 			g.Ack(v.A, id)
 			c.srv.dirty++
 		}
@@ -146,7 +150,8 @@ func (c *Client) claim(v object.Value, g *stream.Group, id stream.ID, o *claimOp
 		c.addReplyEntry(&it)
 	}
 	c.srv.dirty++
-	c.propagateClaim(v, c.args[1], g, id)
+	c.propagateClaim(v, c.args[1], g, id, o.text)
+	o.told = true
 	return true
 }
 

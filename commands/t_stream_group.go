@@ -18,7 +18,6 @@ func (c *Client) groupConsumer(v object.Value, key []byte, g *stream.Group, name
 	con := g.AddConsumer(v.A, name, c.now())
 	c.srv.dirty++
 	c.notify(notifyStream, "xgroup-createconsumer", key)
-	c.srv.alsoPropagate(c.db.ID, wordXgroup, wordCreateCons, key, g.Name(), name)
 	return con
 }
 

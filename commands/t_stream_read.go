@@ -271,6 +271,9 @@ func (c *Client) addReplyRead(r *streamRead, key []byte, v object.Value, g *stre
 		c.addReplyRange(v, start, stream.Max, r.count, false)
 		return
 	}
+	if r.noack && c.propagating() && g.Consumer(v.A, r.consumer) == nil {
+		c.srv.alsoPropagate(c.db.ID, wordXgroup, wordCreateCons, key, g.Name(), r.consumer)
+	}
 	con := c.groupConsumer(v, key, g, r.consumer)
 	if f.newest {
 		c.deliver(v, key, g, con, start, r)
@@ -291,7 +294,7 @@ func (c *Client) deliver(v object.Value, key []byte, g *stream.Group, con *strea
 		c.addReplyEntry(&it)
 		if !r.noack {
 			g.Deliver(v.A, con, it.ID, c.now())
-			c.propagateClaim(v, key, g, it.ID)
+			c.propagateClaim(v, key, g, it.ID, nil)
 		}
 		if n++; n == r.count {
 			break
@@ -299,7 +302,9 @@ func (c *Client) deliver(v object.Value, key []byte, g *stream.Group, con *strea
 	}
 	con.ActiveTime = c.now()
 	c.setDeferredArrayLen(mark, int(n))
-	c.propagateGroupID(key, g)
+	if r.noack {
+		c.propagateGroupID(key, g)
+	}
 }
 
 // addReplyHistory answers the consumer's pending entries from start on, which

@@ -29,6 +29,7 @@ const (
 	setKeepTTL
 	setGet
 	setPersist
+	setIf // a condition on the value held
 )
 
 const setAnyExpire = setEX | setPX | setEXAT | setPXAT
@@ -175,7 +176,7 @@ func (c *Client) setIf(cond *condition, flags setFlags, expire []byte) {
 	switch {
 	case !ok:
 	case holds:
-		c.setGeneric(flags, c.args[2], expire, nil, nil)
+		c.setGeneric(flags|setIf, c.args[2], expire, nil, nil)
 	case flags&setGet != 0:
 		c.getGeneric()
 	default:
