@@ -151,7 +151,7 @@ func (s *Server) propagateCall(c *Client, dirty int64, outermost bool) {
 			s.addEffect(c.db.ID, c.args)
 		}
 	}
-	if outermost && !s.Busy() {
+	if outermost && p.n != 0 && !s.Busy() {
 		p.noMulti = c.cmd.Flags&CmdTouchesArbitraryKeys != 0
 		s.propagatePending()
 		p.noMulti = false

@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"net"
 	"strconv"
 	"strings"
 
@@ -229,8 +228,7 @@ func (s *Server) detach(c *Client) {
 	}
 	m.aloneAt = s.now
 	s.countGood()
-	host, port := c.announcedAddr()
-	s.Host.Logf(LogNotice, "Connection with replica %s lost.", net.JoinHostPort(host, strconv.Itoa(port)))
+	s.Host.Logf(LogNotice, "Connection with replica %s lost.", s.replicaName(c))
 }
 
 // dropReplicas ends the connections of all replicas: the history that they
@@ -252,7 +250,10 @@ func (s *Server) dropReplicas() {
 func (c *Client) announcedAddr() (host string, port int) {
 	host = c.announce.ip
 	if host == "" {
-		host, _, _ = net.SplitHostPort(c.conn.RemoteAddr())
+		host = c.conn.RemoteAddr()
+		if i := strings.LastIndexByte(host, ':'); i >= 0 {
+			host = strings.Trim(host[:i], "[]")
+		}
 	}
 	return host, c.announce.port
 }
@@ -375,7 +376,7 @@ func (s *Server) acknowledged(c *Client, offset int64) {
 
 func (s *Server) replicaName(c *Client) string {
 	host, port := c.announcedAddr()
-	return net.JoinHostPort(host, strconv.Itoa(port))
+	return host + ":" + strconv.Itoa(port)
 }
 
 // countAcks is how many replicas have acknowledged an offset.

@@ -186,6 +186,10 @@ func (t *scriptState) prepare(c *Client, sc *scripting.Script, declared, ro bool
 			c.addReplyError("-READONLY You can not run script with write flag on readonly replica.")
 			return false
 		}
+		if s.V.MinReplicasToWrite > 0 && !obey && s.tooFewReplicas() {
+			c.addReplyError(errNoReplicas)
+			return false
+		}
 		if ro {
 			c.addReplyError("Can not execute a script with write flag using *_ro command.")
 			return false
@@ -255,6 +259,9 @@ func (t *scriptState) Call(args [][]byte) []byte {
 		}
 		if !obey && s.Following() && s.V.ReplicaReadOnly {
 			return t.refuse(errReadOnly)
+		}
+		if s.V.MinReplicasToWrite > 0 && !obey && s.tooFewReplicas() {
+			return t.refuse(errNoReplicas)
 		}
 		// Once a script has written it goes on to its end: half of it would be worse than a little more memory.
 		if t.oom && !t.wrote && !t.allowOOM && cmd.Flags&CmdDenyOOM != 0 {
