@@ -105,7 +105,7 @@ type Client struct {
 	// held is a command that a pause holds back: it runs first when it ends.
 	held [][]byte
 	// writeOffset is the offset of the stream after its last command: what WAIT
-	// waits for. Kept only while there is a stream of our own.
+	// waits for, as in Redis. Kept only while there is a stream of our own.
 	writeOffset int64
 	// replica is set for a connection that is sent the stream.
 	replica *replicaConn

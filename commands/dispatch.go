@@ -19,6 +19,10 @@ import (
 func (s *Server) Process(c *Client, in []byte) {
 	c.bytesIn += int64(len(in))
 	s.Stats.netInput += int64(len(in))
+	if c.replica != nil {
+		// While it loads it sends empty lines, to say that it lives.
+		c.replica.ackAt = s.Host.UnixMilli()
+	}
 	c.reader.Feed(in)
 	s.run(c)
 }

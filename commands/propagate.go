@@ -31,12 +31,12 @@ type propagation struct {
 	as propagateAs
 	// noMulti: the effects of now are independent of each other.
 	noMulti          bool
-	effects          []byte // RESP, of the outermost command
-	n                int
-	firstDB, lastDB  int
-	selected         int // database that the stream is in, -1 unknown
-	head             []byte
-	int1, int2, int3 []byte // storage of numbers in rewritten commands
+	effects         []byte // RESP, of the outermost command
+	n               int
+	firstDB, lastDB int
+	selected        int // database that the stream is in, -1 unknown
+	head            []byte
+	number          []byte // see propNumber
 }
 
 type propagateAs uint8
@@ -151,11 +151,14 @@ func (s *Server) propagateCall(c *Client, dirty int64, outermost bool) {
 			s.addEffect(c.db.ID, c.args)
 		}
 	}
-	if outermost && p.n != 0 && !s.Busy() {
+	if outermost && !s.Busy() {
 		p.noMulti = c.cmd.Flags&CmdTouchesArbitraryKeys != 0
 		s.propagatePending()
 		p.noMulti = false
 		c.writeOffset = s.Repl.Offset
+		if s.repl.askAcks {
+			s.askForAcks()
+		}
 	}
 }
 
@@ -203,6 +206,6 @@ func delWord(lazy bool) []byte {
 // propNumber is a number as an argument of a rewritten command; valid until the
 // next call.
 func (s *Server) propNumber(n int64) []byte {
-	s.prop.int1 = numeric.AppendInt(s.prop.int1[:0], n)
-	return s.prop.int1
+	s.prop.number = numeric.AppendInt(s.prop.number[:0], n)
+	return s.prop.number
 }

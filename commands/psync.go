@@ -251,7 +251,6 @@ func (f *fullSync) done(err error) {
 			continue
 		}
 		r.state, r.since, r.ackAt = replicaOnline, s.now, s.now
-		s.repl.syncing--
 		if c.announce.eof && !r.old {
 			r.waitAck = true
 			continue

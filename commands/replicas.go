@@ -79,9 +79,8 @@ type masterState struct {
 	seconds  int64        // runs of replicasCron
 	good     int          // replicas whose acknowledgement is recent enough
 	waiters  []*blockedState
-	askedAt  int64 // offset behind the last GETACK
+	askAcks  bool // a WAIT has begun: ask for acknowledgements
 	sync     *fullSync
-	syncing  int // replicas not yet online
 }
 
 // sourceChanged decides anew whether this server is the source of its stream.
@@ -200,9 +199,6 @@ func (s *Server) attach(c *Client, state replicaState) *replicaConn {
 	c.replica = r
 	c.flags |= flagReplicaConn
 	m.replicas = append(m.replicas, c)
-	if r.state != replicaOnline {
-		m.syncing++
-	}
 	return r
 }
 
@@ -218,9 +214,6 @@ func (s *Server) detach(c *Client) {
 			m.replicas = append(m.replicas[:i:i], m.replicas[i+1:]...)
 			break
 		}
-	}
-	if r.state != replicaOnline {
-		m.syncing--
 	}
 	s.forgetBlocks(r)
 	if m.sync != nil {
@@ -239,7 +232,6 @@ func (s *Server) dropReplicas() {
 		if c.replica.state == replicaOnline {
 			// Nothing of what follows may reach it any more.
 			c.replica.state = replicaLoads
-			s.repl.syncing++
 		}
 		c.replica.block = nil
 	}
@@ -393,11 +385,10 @@ func (s *Server) countAcks(offset int64) int {
 // askForAcks has the replicas acknowledge what they have, at once.
 func (s *Server) askForAcks() {
 	m := &s.repl
-	if len(m.replicas) == 0 || m.backlog == nil || m.askedAt == s.Repl.Offset {
-		return
+	m.askAcks = false
+	if len(m.replicas) > 0 && m.backlog != nil {
+		s.feedStream(rawGetack)
 	}
-	s.feedStream(rawGetack)
-	m.askedAt = s.Repl.Offset
 }
 
 // waitCommand answers how many replicas have what this client wrote last, once
@@ -425,7 +416,7 @@ func waitCommand(c *Client) {
 	b.onTimeout = func(c *Client) { c.addReplyLongLong(int64(s.countAcks(offset))) }
 	c.block(b)
 	s.repl.waiters = append(s.repl.waiters, b)
-	s.askForAcks()
+	s.repl.askAcks = true
 }
 
 // endWaitsForAcks answers the WAITs that have what they wait for.

@@ -294,6 +294,9 @@ func (t *scriptState) run() {
 	t.s.call(t.client)
 }
 
+// SetReplication implements scripting.Replicator.
+func (t *scriptState) SetReplication(on bool) { t.replicates = on }
+
 // SetResp implements scripting.Host.
 func (t *scriptState) SetResp(proto int) { t.client.proto = proto }
 

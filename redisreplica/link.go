@@ -326,6 +326,8 @@ func (r *Replica) applyQueue() {
 		}
 		args, ok, err := r.stream.Next()
 		if err != nil {
+			r.relay(c, false)
+			r.srv.Repl.Offset = r.stream.Applied()
 			r.corruptStream(err)
 			return
 		}
@@ -349,6 +351,8 @@ func (r *Replica) applyQueue() {
 		}
 		r.srv.CallMaster(r.master, args)
 		if r.srv.ResyncWanted != "" {
+			r.relay(c, false)
+			r.srv.Repl.Offset = r.stream.Applied()
 			r.resync(r.srv.ResyncWanted)
 			return
 		}

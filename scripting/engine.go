@@ -38,6 +38,12 @@ type Host interface {
 	Interrupt() error
 }
 
+// Replicator is a Host that can keep what a script does from its replicas (redis.set_repl).
+type Replicator interface {
+	// SetReplication tells whether the commands called from here on, until the script ends, go to the replicas.
+	SetReplication(on bool)
+}
+
 // Script is a compiled script or a function of a library.
 type Script struct {
 	SHA   string // 40 hex digits; a function's name for functions
