@@ -160,6 +160,10 @@ func (c *Client) OutputClass() int {
 	return config.ClientNormal
 }
 
+// OutputUnlimited tells whether the client's output is a snapshot, which is as
+// large as the data and paced by its own means.
+func (c *Client) OutputUnlimited() bool { return c.replica != nil && c.replica.state == replicaLoads }
+
 // Reset drops the open transaction: for the master's stream after a lost link.
 func (c *Client) Reset() {
 	c.discardTransaction()

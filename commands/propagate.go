@@ -30,7 +30,7 @@ type propagation struct {
 	// as is what the command in execution asked for.
 	as propagateAs
 	// noMulti: the effects of now are independent of each other.
-	noMulti          bool
+	noMulti         bool
 	effects         []byte // RESP, of the outermost command
 	n               int
 	firstDB, lastDB int

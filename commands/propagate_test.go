@@ -172,3 +172,69 @@ func TestBacklogTTL(t *testing.T) {
 		t.Error("the backlog outlives its time")
 	}
 }
+
+// TestSharedSnapshot: replicas that come within the delay share a snapshot, and one
+// that needs to know its length gets that.
+func TestSharedSnapshot(t *testing.T) {
+	s, h := newTestServer(t, "repl-diskless-sync-delay", "3", "repl-diskless-sync-max-replicas", "3", "enable-debug-command", "yes")
+	c := newTestClient(s)
+	do(c, "SET", "k", "v")
+	var conns []*fakeConn
+	ask := func(words ...string) *Client {
+		r := newTestClient(s)
+		do(r, append([]string{"REPLCONF", "listening-port", "7777"}, words...)...)
+		if got := do(r, "PSYNC", "?", "-1"); got != "" && len(conns) < 2 {
+			t.Errorf("PSYNC answers %q at once", got)
+		}
+		conns = append(conns, r.conn.(*fakeConn))
+		return r
+	}
+	started := func() (n int) {
+		for _, l := range h.logs {
+			if strings.HasPrefix(l, "Starting a snapshot") {
+				n++
+			}
+		}
+		return n
+	}
+	a := ask("capa", "eof")
+	b := ask() // of old: it must be told the length
+	info := do(c, "INFO", "replication")
+	if !strings.Contains(info, "connected_slaves:2\r\nslave0:ip=127.0.0.1,port=7777,state=wait_bgsave,offset=0,lag=0") {
+		t.Errorf("INFO: %s", info)
+	}
+	h.milli += 1000
+	s.now = h.milli
+	s.replicasCron()
+	if string(conns[0].pushed) != "\n" || started() != 0 {
+		t.Errorf("while the replica waits it is sent %q", conns[0].pushed)
+	}
+	do(c, "SET", "k", "w") // before the snapshot: in it
+	h.milli += 2000
+	s.now = h.milli
+	s.replicasCron()
+	if started() != 1 {
+		t.Fatalf("%d snapshots", started())
+	}
+	do(c, "SET", "k", "x")
+	do(a, "REPLCONF", "ACK", "0")
+	if !strings.Contains(string(conns[0].pushed), "$EOF:") || !strings.Contains(string(conns[1].pushed), "\r\n$") {
+		t.Errorf("sent %q and %q", conns[0].pushed, conns[1].pushed)
+	}
+	// What was written since follows, in a database that is named.
+	if want := "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n" + string(wire("SET", "k", "x")); !strings.HasSuffix(string(conns[1].pushed), want) {
+		t.Errorf("the replica of old is sent %q, which does not end with %q", conns[1].pushed, want)
+	}
+	if do(c, "CLIENT", "LIST", "TYPE", "replica") == "" || !strings.Contains(do(c, "CLIENT", "LIST"), " flags=S ") {
+		t.Error("CLIENT LIST knows no replicas")
+	}
+	if got := do(c, "DEBUG", "CHANGE-REPL-ID"); got != "+OK\r\n" {
+		t.Error(got)
+	}
+	if got := do(b, "GET", "k"); !strings.Contains(got, "Replica can't interact with the keyspace") {
+		t.Errorf("a replica reads: %q", got)
+	}
+	if got := do(c, "ROLE"); !strings.Contains(got, "$4\r\n7777\r\n") {
+		t.Errorf("ROLE: %q", got)
+	}
+}
