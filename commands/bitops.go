@@ -152,11 +152,7 @@ func bitopCommand(c *Client) {
 	}
 	target := c.args[2]
 	if longest == 0 {
-		if _, exists := c.lookupKeyWrite(target); exists && c.db.Delete(target) {
-			c.signalModified(target)
-			c.notify(notifyGeneric, "del", target)
-			c.srv.dirty++
-		}
+		c.deleteForStore(target)
 		c.addReplyLongLong(0)
 		return
 	}

@@ -123,6 +123,7 @@ func (s *Server) outOfMemory(c *Client, r any) {
 	}
 	s.Host.Logf(LogWarning, "Out of memory while executing '%s': %v", c.cmdName(), err)
 	s.current = nil
+	s.propagatePending() // what it had done before
 	c.args = nil
 	c.addReplyError(errNoMemory)
 }
