@@ -137,7 +137,8 @@ func TestWritesDuringFullSync(t *testing.T) {
 func TestChain(t *testing.T) {
 	t.Parallel()
 	s := seed(t)
-	head := real(t)
+	// A PING of the old master after the promotion would be a history of its own.
+	head := real(t, "--repl-ping-replica-period", "3600")
 	seedData(t, s, scaled(3000))(head.c)
 	p1 := testutil.NewProxy(t, head.Addr())
 	a := ours(t, follow(p1.Port())...)
