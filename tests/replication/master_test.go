@@ -137,7 +137,7 @@ func TestWritesDuringFullSync(t *testing.T) {
 func TestChain(t *testing.T) {
 	t.Parallel()
 	s := seed(t)
-	// A PING of the old master after the promotion would be a history of its own.
+	// A PING of the old master after the promotion, or the DEL of what expires, would be a history of its own.
 	head := real(t, "--repl-ping-replica-period", "3600")
 	seedData(t, s, scaled(3000))(head.c)
 	p1 := testutil.NewProxy(t, head.Addr())
@@ -158,6 +158,7 @@ func TestChain(t *testing.T) {
 	}
 	p1.CutAfter(1 << 60)
 	p2.CutAfter(1 << 60)
+	head.c.Must(t, "DEBUG", "SET-ACTIVE-EXPIRE", "0")
 	settled(t, head, a, b, c)
 	if full, _ := a.counts(t); full != "1" {
 		t.Errorf("%s full syncs of the replica behind us, want 1", full)
