@@ -9,7 +9,7 @@
 //
 // A script is compiled once, when it is first seen, and kept by the SHA1 of its text. The state is used again for every script: what a
 // script can reach is read-only (globals, libraries, metatables of the basic types), so nothing passes from one to the next. See
-// hooks.go for how the machine is made to honour that, and to be interrupted.
+// interpreter.go for how the machine is made to honour that, and to be interrupted.
 package scripting
 
 import (
@@ -84,10 +84,15 @@ type Engine struct {
 	handler  *lua.LFunction
 	rand     prng
 
+	boxes     boxes
+	stringLib *lua.LTable
+	plainLoop loopFunc // the library's own
+
 	running   bool
 	argv      [][]byte
 	proto     int // of replies to redis.call
 	protected int // depth of protected calls
+	resumed   int // depth of coroutines
 	ticks     int // until the next look at the host
 	charged   int64
 	memLimit  int64
@@ -263,7 +268,7 @@ func (e *Engine) begin() {
 	e.fatal = nil
 	e.ticks = tickInterval
 	e.charged = 0
-	e.protected = 0
+	e.protected, e.resumed = 0, 0
 	e.heapBase = 0
 	e.host.SetResp(2)
 }

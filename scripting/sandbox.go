@@ -23,11 +23,12 @@ var baseNames = []string{
 // open builds the state and its globals.
 func (e *Engine) open(o Options) {
 	e.l = lua.NewState(lua.Options{
-		SkipOpenLibs: true, CallStackSize: 16000, MinimizeStackMemory: true,
+		SkipOpenLibs: true, CallStackSize: 20000, MinimizeStackMemory: true,
 		RegistrySize: 1024, RegistryMaxSize: 1 << 20, RegistryGrowStep: 1024,
 	})
 	l := e.l
-	l.G.Registry.RawSetInt(1, &lua.LUserData{Value: e, Metatable: lua.LNil})
+	e.plainLoop = mirrorOf(l).mainLoop
+	mirrorOf(l).mainLoop = e.loop
 	e.readonly = l.NewTable()
 	e.handler = e.fn(e.errorHandler)
 
@@ -47,6 +48,7 @@ func (e *Engine) open(o Options) {
 		"redis": e.openRedis(o), "bit": e.openBit(), "cjson": e.openCJSON(),
 		"struct": e.openStruct(), "cmsgpack": e.openMsgpack(),
 	}
+	e.fixCoroutine(libs["coroutine"])
 	e.fixString(libs["string"])
 	e.fixTable(libs["table"])
 	e.fixMath(libs["math"])
@@ -77,6 +79,7 @@ func (e *Engine) open(o Options) {
 		mt.RawSetString("__index", libs["string"])
 		mt.Metatable = e.readonly
 		e.stringMT = mt
+		e.stringLib = libs["string"]
 	}
 }
 
@@ -135,14 +138,7 @@ func (e *Engine) openBase(g *lua.LTable) {
 		case *lua.LNilType:
 			l.RaiseError("table index is nil")
 		case lua.LNumber:
-			if k != k {
-				l.RaiseError("table index is NaN")
-			}
-			if k > maxGap && k < lua.LNumber(lua.MaxArrayIndex) {
-				if gap := int(k) - t.MaxN(); gap > maxGap {
-					e.charge(l, gap*16)
-				}
-			}
+			e.checkGap(l, t, k)
 		}
 		t.RawSet(l.Get(2), l.Get(3))
 		l.SetTop(1)
@@ -396,11 +392,13 @@ func tostring(v lua.LValue) string {
 }
 
 // numberText is C's "%.14g", in which Lua 5.1 writes numbers.
-func numberText(f float64) string {
+func numberText(f float64) string { return string(appendNumber(make([]byte, 0, 24), f)) }
+
+func appendNumber(dst []byte, f float64) []byte {
 	if f == math.Trunc(f) && math.Abs(f) < 1e14 && (f != 0 || !math.Signbit(f)) {
-		return strconv.FormatInt(int64(f), 10)
+		return strconv.AppendInt(dst, int64(f), 10)
 	}
-	return string(appendG(nil, f, 14))
+	return appendG(dst, f, 14)
 }
 
 // appendG is C's "%.<prec>g".
