@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/tests/testutil"
 )
@@ -18,11 +19,18 @@ type sizes struct {
 	loadKeys   int
 	pipelined  int // requests with a pipeline of 16
 	single     int // requests without
+
+	// Of the collection types: how many of smallLen elements, how many of largeLen, commands of a row, elements of a whole read's row.
+	smallKeys, largeKeys, largeLen int
+	typeOps, bulkElements          int
+	settle                         time.Duration // between a filling and its measurement
 }
 
 var (
-	fullSizes  = sizes{keys: 5_000_000, streamKeys: 1_000_000, streamSets: 2_000_000, loadKeys: 1_000_000, pipelined: 4_000_000, single: 600_000}
-	quickSizes = sizes{keys: 100_000, streamKeys: 20_000, streamSets: 50_000, loadKeys: 20_000, pipelined: 60_000, single: 12_000}
+	fullSizes = sizes{keys: 5_000_000, streamKeys: 1_000_000, streamSets: 2_000_000, loadKeys: 1_000_000, pipelined: 4_000_000, single: 600_000,
+		smallKeys: 50_000, largeKeys: 10, largeLen: 200_000, typeOps: 600_000, bulkElements: 5_000_000, settle: 700 * time.Millisecond}
+	quickSizes = sizes{keys: 100_000, streamKeys: 20_000, streamSets: 50_000, loadKeys: 20_000, pipelined: 60_000, single: 12_000,
+		smallKeys: 2_000, largeKeys: 2, largeLen: 10_000, typeOps: 6_000, bulkElements: 200_000}
 )
 
 // An env is what measures share. Its servers end with close.
@@ -36,9 +44,10 @@ type env struct {
 
 	mu      sync.Mutex
 	servers []*testutil.Server
-	shared  []*testutil.Server  // of the load measures, started once
-	runOf   map[string][]sample // by group and side: what the runs so far gave
-	taken   map[string]int      // by row and side: how many of those the row has read
+	shared  []*testutil.Server          // of the load measures, started once
+	types   map[string]*testutil.Server // by side: of the measures of the types
+	runOf   map[string][]sample         // by group and side: what the runs so far gave
+	taken   map[string]int              // by row and side: how many of those the row has read
 	ended   []func()
 }
 

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/masterlink/mastertest"
@@ -141,9 +140,23 @@ func checkKeys(s *testutil.Server, want int) error {
 	return nil
 }
 
-// streamApply is the rate, in thousands a second, at which a replica applies SETs of 64 bytes on random keys, from the first byte sent to the
-// ACK of the last. A GETACK stands at the end, so that nobody waits for the ACK that comes every second.
+// streamApply is the rate, in thousands a second, at which a replica applies SETs of 64 bytes on random keys.
 func streamApply(e *env, which string) (sample, error) {
+	return apply(e, which, e.sizes.streamSets, func(yield func(args ...string)) {
+		rnd := rand.New(rand.NewPCG(11, 12))
+		value := make([]byte, 64)
+		for range e.sizes.streamSets {
+			for i := range value {
+				value[i] = 'a' + byte(rnd.Uint32()&15)
+			}
+			yield("SET", fmt.Sprintf("key:%07d", rnd.IntN(e.sizes.streamKeys)), string(value))
+		}
+	})
+}
+
+// apply feeds a stream of n commands to a replica that has nothing yet: thousands of commands a second, from the first byte sent to the ACK of
+// the last, and the CPU of one. A GETACK stands at the end, so that nobody waits for the ACK that comes every second.
+func apply(e *env, which string, n int, commands func(yield func(args ...string))) (sample, error) {
 	rdb, err := e.snapshot(0)
 	if err != nil {
 		return nil, err
@@ -154,7 +167,7 @@ func streamApply(e *env, which string) (sample, error) {
 	}
 	defer e.stop(s)
 	defer m.Close()
-	pieces, total := stream(e.sizes.streamSets, e.sizes.streamKeys)
+	pieces, total := pieces(commands)
 	end := m.Offset() + total
 	before, err := testutil.CPUTime(s.PID())
 	if err != nil {
@@ -168,46 +181,27 @@ func streamApply(e *env, which string) (sample, error) {
 	if err := m.WaitAck(end, syncLimit); err != nil {
 		return nil, fmt.Errorf("acknowledged %d of %d: %w\n%s", m.Acked(), end, err, s.LogTail(2000))
 	}
-	took, sets := time.Since(from), float64(e.sizes.streamSets)
+	took, done := time.Since(from), float64(n)
 	after, err := testutil.CPUTime(s.PID())
-	return sample{"rate": sets / took.Seconds() / 1000, "cpu": micros(after-before) / sets}, err
+	return sample{"rate": done / took.Seconds() / 1000, "cpu": micros(after-before) / done}, err
 }
 
-var streams struct {
-	sync.Mutex
-	sets, keys int
-	pieces     [][]byte
-	total      int64
-}
-
-// stream is the bytes of that many SETs, made once, in pieces of about a megabyte.
-func stream(sets, keys int) ([][]byte, int64) {
-	streams.Lock()
-	defer streams.Unlock()
-	if streams.sets == sets && streams.keys == keys {
-		return streams.pieces, streams.total
-	}
-	rnd := rand.New(rand.NewPCG(11, 12))
-	value := make([]byte, 64)
+// pieces is the bytes of a stream, in pieces of about a megabyte.
+func pieces(commands func(yield func(args ...string))) (list [][]byte, total int64) {
 	piece := testutil.AppendCommand(nil, "SELECT", "0")
-	streams.pieces, streams.total = nil, 0
 	flush := func() {
-		streams.pieces = append(streams.pieces, piece)
-		streams.total += int64(len(piece))
+		list = append(list, piece)
+		total += int64(len(piece))
 		piece = make([]byte, 0, 1<<20)
 	}
-	for range sets {
-		for i := range value {
-			value[i] = 'a' + byte(rnd.Uint32()&15)
-		}
-		piece = testutil.AppendCommand(piece, "SET", fmt.Sprintf("key:%07d", rnd.IntN(keys)), string(value))
+	commands(func(args ...string) {
+		piece = testutil.AppendCommand(piece, args...)
 		if len(piece) > 1<<20-256 {
 			flush()
 		}
-	}
+	})
 	flush()
-	streams.sets, streams.keys = sets, keys
-	return streams.pieces, streams.total
+	return list, total
 }
 
 // resync has a replica with a whole dataset take the same dataset again from a master with another history, while a reader asks for random

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/acl"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/resp"
@@ -21,6 +22,9 @@ type Conn interface {
 	// Push appends bytes to the output of a connection that is not the one
 	// being served; they leave at the end of the current callback.
 	Push(p []byte)
+	// Flush hands the replies in out to the kernel while the connection is being
+	// served, and returns the buffer to go on with.
+	Flush(out []byte) []byte
 	// Close drops the connection and its pending output.
 	Close()
 	// CloseAfterFlush sends what is pending first.
@@ -88,7 +92,7 @@ type Client struct {
 	name        string
 	libName     string
 	libVer      string
-	user        *User
+	user        *acl.User // nil: may do everything
 	multi       *multiState
 	watch       []*watchedKey
 	subs        *subscriptions
@@ -100,7 +104,9 @@ type Client struct {
 	// retrying is set while a blocked command runs again.
 	retrying *blockedState
 	// held is a command that a pause holds back: it runs first when it ends.
-	held       [][]byte
+	held [][]byte
+	// redir is what is under way at the master; nil mostly.
+	redir      *redirState
 	prev, next *Client // in the server's list, by arrival
 }
 
@@ -153,6 +159,9 @@ func (c *Client) OutputClass() int {
 // Reset drops the open transaction: for the master's stream after a lost link.
 func (c *Client) Reset() {
 	c.discardTransaction()
+	if c.srv.filter != nil {
+		c.srv.filter.drop()
+	}
 }
 
 // arg returns argument i as a string copy, for arguments that are kept.

@@ -12,6 +12,8 @@ type cronState struct {
 	cycle *expire.Cycle
 	// fields is the cycle over the expiring fields of hashes.
 	fields *expire.Cycle
+	// freeing is set while a slice of freeing is due.
+	freeing bool
 }
 
 // Cron is the periodic work of the loop: it runs hz times a second and each
@@ -27,18 +29,17 @@ func (s *Server) Cron() int64 {
 	if s.cron.loops%max(hz/10, 1) == 0 {
 		s.ops.sample(s.monoNow, s.Stats.Commands, s.Stats.netInput, s.Host.Loop().NetOutput)
 	}
+	s.armProbe()
+	if len(s.offsetWaits) != 0 {
+		s.endOffsetWaits(s.now)
+	}
 	if s.activeExpire && !s.Loading && !s.Busy() {
 		s.activeExpireCycle(1e9 / hz)
 		if len(s.readyKeys) != 0 {
 			s.serveBlocked() // whose stream has expired is told
 		}
 	}
-	s.KS.Begin(s.now, keyspace.ExpiryIgnored)
-	slice := int64(1e6)
-	if s.KS.LazyPending() > 0 {
-		slice = 3e6 // memory that could be used again is worth more than calm
-	}
-	s.KS.Maintain(s.Host.Nanos, slice)
+	s.maintain()
 	if s.cron.loops%hz == 0 {
 		s.clientsCron()
 		s.trackingCron()
@@ -48,6 +49,38 @@ func (s *Server) Cron() int64 {
 		s.peakMemory = m
 	}
 	return 1e9 / hz
+}
+
+// Freeing goes on between the runs of cron, in slices of freeSlice with pauses of
+// freePause, nanoseconds: half of the loop's time while there is something to free,
+// in steps that a reader does not notice.
+const (
+	maintainSlice = 1e6
+	freeSlice     = 500_000
+	freePause     = 500_000
+)
+
+// maintain is cron's slice of the keyspace's slow work.
+func (s *Server) maintain() {
+	s.KS.Begin(s.now, keyspace.ExpiryIgnored)
+	s.KS.Maintain(s.Host.Nanos, maintainSlice)
+	s.freeMore()
+}
+
+// freeMore has the next slice of freeing run soon, if there is one.
+func (s *Server) freeMore() {
+	if s.cron.freeing || s.KS.LazyPending() == 0 {
+		return
+	}
+	s.cron.freeing = true
+	s.Host.After(freePause, func() {
+		s.cron.freeing = false
+		if s.Busy() {
+			return // a script is half way through; cron comes back to it
+		}
+		s.KS.Free(s.Host.Nanos, freeSlice)
+		s.freeMore()
+	})
 }
 
 // clientsCron closes connections that have been idle for longer than timeout.
@@ -67,35 +100,21 @@ func (s *Server) clientsCron() {
 }
 
 // activeExpireCycle reclaims expired keys within its share of the period
-// (nanoseconds).
-//
-// A master reclaims what has expired. A replica leaves that to its master's
-// DEL; with replica-active-expire it reclaims a key once it has been expired
-// for so long that no command under way can still refer to it, and only while
-// the link is up and everything received has been applied.
+// (nanoseconds). Which ones a replica may reclaim stands in reclaim.go.
 func (s *Server) activeExpireCycle(period int64) {
-	grace := int64(0)
-	if s.following {
-		switch s.V.ReplicaActiveExpire {
-		case config.ExpireNo:
-			return
-		case config.ExpireGrace:
-			l := s.Host.Replication()
-			if !l.Up || l.ReadOffset != s.Repl.Offset {
-				return
-			}
-			grace = int64(s.V.ReplicaExpireGrace) * 1000
-		}
+	before, ok := s.reclaimBefore()
+	if !ok {
+		return
 	}
 	// active-expire-effort adds to the share of time, as in Redis: 25 % and 2 %
 	// more for each step.
 	percent := int64(expire.SlowPercent + 2*(s.V.ActiveExpireEffort-1))
 	s.KS.Begin(s.now, keyspace.ExpiryDeletes)
 	begin := s.Host.Nanos()
-	r := s.KS.ActiveExpire(s.cron.cycle, s.now-grace, period*percent/100)
+	r := s.KS.ActiveExpire(s.cron.cycle, before, period*percent/100)
 	// The fields of hashes come after the keys: those that a key took along need
 	// no visit. They have half the time that the keys have.
-	f := s.KS.ActiveExpireFields(s.cron.fields, s.now-grace, period*percent/200)
+	f := s.KS.ActiveExpireFields(s.cron.fields, before, period*percent/200)
 	if r.TimedOut || f.TimedOut {
 		s.Stats.TimeCapReached++
 	}

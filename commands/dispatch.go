@@ -52,7 +52,7 @@ func (s *Server) runCommands(c *Client) (again bool) {
 			again = true
 		}
 	}()
-	if c.held != nil && c.flags&flagPostponed == 0 {
+	if c.held != nil && c.flags&flagPostponed == 0 && c.blocked == nil {
 		c.args, c.held = c.held, nil
 		s.Execute(c)
 		c.args = nil
@@ -76,9 +76,16 @@ func (s *Server) runCommands(c *Client) (again bool) {
 		c.args = args
 		s.Execute(c)
 		c.args = nil
+		if len(c.out) >= flushReplies && c.conn != nil {
+			c.out = c.conn.Flush(c.out)
+		}
 	}
 	return false
 }
+
+// flushReplies is how many bytes of replies a pipeline gathers before they are
+// sent: small enough to stay in the cache, large enough to spare system calls.
+const flushReplies = 64 << 10
 
 // aheadCommands is how many commands of a pipeline are looked at together: their
 // cache misses overlap, and what was loaded is still there when they run.
@@ -155,6 +162,14 @@ func (s *Server) executeQuietly(c *Client, start int) {
 }
 
 func (s *Server) execute(c *Client) {
+	if c.redir != nil && len(c.redir.list) != 0 {
+		s.behindRedirected(c)
+		return
+	}
+	s.executeNow(c)
+}
+
+func (s *Server) executeNow(c *Client) {
 	args := c.args
 	cmd := s.lookup(c, args)
 	if cmd == nil {
@@ -169,7 +184,7 @@ func (s *Server) execute(c *Client) {
 		c.track.caching = false
 	}
 	c.lastCmd = cmd
-	if !s.gates(c, cmd) {
+	if !s.gates(c, cmd) || s.afterGates && (s.redirect(c, cmd) || s.limitsStaleness() && s.tooStale(c, cmd)) {
 		return
 	}
 	if c.flags&flagMulti != 0 && cmd.Flags&cmdUnqueued == 0 {
@@ -184,14 +199,17 @@ func (s *Server) execute(c *Client) {
 // answered.
 func (s *Server) gates(c *Client, cmd *Command) bool {
 	flags := cmd.Flags
+	if flags&CmdProtected != 0 && !s.protectedAllowed(c, cmd) {
+		return s.refuse(c, protectedText(cmd.topName()))
+	}
+	if !c.authed && flags&CmdNoAuth == 0 && s.authRequired(c) {
+		return s.refuse(c, errNoAuth)
+	}
 	if c.flags&flagMulti != 0 && flags&CmdNoMulti != 0 {
 		return s.refuse(c, "Command not allowed inside a transaction")
 	}
-	if !c.authed && flags&CmdNoAuth == 0 {
-		return s.refuse(c, errNoAuth)
-	}
-	if flags&CmdProtected != 0 && !s.protectedAllowed(c, cmd) {
-		return s.refuse(c, protectedText(cmd.topName()))
+	if u := c.user; u != nil && !u.Unrestricted && !s.aclGate(c) {
+		return false
 	}
 	obey := c.isMaster()
 	effective := flags
@@ -233,7 +251,7 @@ func (s *Server) writeGate(c *Client, flags Flags) bool {
 	if flags&CmdWrite == 0 {
 		return true
 	}
-	if s.Following() && s.V.ReplicaReadOnly {
+	if s.Following() && s.V.ReplicaReadOnly && !s.redirecting(c) {
 		return s.refuse(c, errReadOnly)
 	}
 	return true
@@ -381,11 +399,20 @@ func (s *Server) call(c *Client) {
 // apply; an unknown command is logged loudly, since from here on the data may
 // differ from the master's.
 func (s *Server) CallMaster(c *Client, args [][]byte) {
+	if s.filter != nil {
+		if args = s.filterCall(c, args); args == nil {
+			return
+		}
+	}
+	s.applyMaster(c, args)
+	s.Stats.AppliedCommands++
+}
+
+func (s *Server) applyMaster(c *Client, args [][]byte) {
 	c.args = args
 	c.out = c.out[:0]
 	s.execute(c)
 	c.args = nil
-	s.Stats.AppliedCommands++
 }
 
 // BeginStream sets the logical time for a stretch of the master's stream.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/raniellyferreira/redis-inmemory-replica/dict"
 	"github.com/raniellyferreira/redis-inmemory-replica/expire"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/acl"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
@@ -152,6 +153,7 @@ type Stats struct {
 	SyncPartialOK   int64
 	SyncPartialErr  int64
 	AppliedCommands int64
+	StaleRefused    int64 // reads
 	netInput        int64
 }
 
@@ -164,6 +166,14 @@ type Server struct {
 	KS    *keyspace.Keyspace
 	Table *Table
 	Stats Stats
+	// Filters counts what filters left out. ResyncWanted is a reason for a full
+	// resync that applying the stream brought up; who applies it looks there after
+	// each command.
+	Filters      FilterStats
+	ResyncWanted string
+	// Redirect carries writes of clients to the master; nil without one.
+	Redirect  Redirector
+	Redirects RedirectStats
 	// Repl is the replication identity and offset of the data held.
 	Repl ReplID
 
@@ -177,7 +187,10 @@ type Server struct {
 	cmdStats []cmdStat
 
 	errorStats  map[string]*int64
-	defaultUser *User
+	acl         *acl.Users
+	defaultUser *acl.User
+	aclLog      aclLog
+	aclKeys     []KeyRef // storage of aclCheck
 
 	// Loading is true from the start of the first synchronisation until its
 	// data is in place: there is nothing yet that could be served.
@@ -221,14 +234,20 @@ type Server struct {
 	dumper            *rdb.Encoder
 	dumperCompresses  bool
 	lastCrossProtocol int64
-	following         bool
-	rand              func() uint64
-	notifyFlags       config.EventClasses
-	pubsub            pubsub
-	tracking          tracking
-	keyRefs           []KeyRef
-	script            *scriptState // nil until the first script
-	functions         functionTable
+	offsetWaits       []*offsetWait
+	fresh             freshness
+	clock             clockBound
+	// afterGates: writes may be redirected, or reads refused as stale.
+	afterGates  bool
+	following   bool
+	rand        func() uint64
+	notifyFlags config.EventClasses
+	pubsub      pubsub
+	tracking    tracking
+	keyRefs     []KeyRef
+	filter      *streamFilter // nil without replica-filter-*
+	script      *scriptState  // nil until the first script
+	functions   functionTable
 	// peakMemory and startupMemory are INFO's, bytes.
 	peakMemory, startupMemory int64
 }
@@ -269,7 +288,15 @@ func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, erro
 	}
 	s.Table = t
 	s.cmdStats = make([]cmdStat, t.Len())
-	s.defaultUser = newDefaultUser()
+	f, err := NewFilter(s.V, t)
+	if err != nil {
+		return nil, err
+	}
+	s.SetFilter(f)
+	s.afterGates = s.V.WriteRedirection || s.limitsStaleness()
+	if err := s.initACL(); err != nil {
+		return nil, err
+	}
 	s.Repl = ReplID{ID: hexID(host.RandomBytes(20)), ID2: ZeroReplID, SecondOffset: -1}
 	s.now = host.UnixMilli()
 	s.monoNow = host.Nanos()
@@ -303,7 +330,7 @@ func (s *Server) NewClient(conn Conn) *Client {
 		db: s.KS.DB(0), reader: resp.NewReader(),
 		createdAt: s.now, lastUsed: s.now, user: s.defaultUser,
 	}
-	c.authed = s.defaultUser.nopass(s.V)
+	c.authed = s.defaultUser.Open()
 	c.applyReaderLimits()
 	s.clients.add(c)
 	s.byID[c.id] = c
@@ -322,7 +349,7 @@ func (c *Client) applyReaderLimits() {
 // a script, the embedding program.
 func (s *Server) NewInternalClient() *Client {
 	return &Client{
-		srv: s, proto: 2, db: s.KS.DB(0), authed: true, user: s.defaultUser,
+		srv: s, proto: 2, db: s.KS.DB(0), authed: true,
 		flags: flagInternal, createdAt: s.now, lastUsed: s.now,
 	}
 }
@@ -336,6 +363,9 @@ func (s *Server) NewMasterClient(db int) *Client {
 		c.selectDB(0)
 	}
 	s.master = c
+	if s.filter != nil {
+		s.filter.db = db
+	}
 	return c
 }
 
@@ -344,6 +374,7 @@ func (s *Server) ConfigChanged() {
 	for c := s.clients.head; c != nil; c = c.next {
 		c.applyReaderLimits()
 	}
+	s.afterGates = s.V.WriteRedirection || s.limitsStaleness()
 	s.notifyFlags = s.V.NotifyKeyspaceEvents
 	s.hookKeyspace(s.KS)
 	s.cron.cycle.Profile = expireProfile(s.V)
@@ -359,7 +390,7 @@ func (s *Server) Admit(conn Conn) string {
 		s.Stats.RejectedConns++
 		return "-ERR max number of clients reached\r\n"
 	}
-	if s.V.ProtectedMode && s.V.RequirePass == "" && !isLocal(conn) {
+	if s.V.ProtectedMode && s.defaultUser.NoPassword() && !isLocal(conn) {
 		s.Stats.RejectedConns++
 		return "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.\r\n"
 	}
@@ -384,6 +415,7 @@ func (s *Server) RemoveClient(c *Client) {
 	c.flags |= flagClosed
 	c.unwatchAll()
 	c.forgetBlocked()
+	c.dropRedirected()
 	s.dropSubscriptions(c)
 	s.dropMonitor(c)
 	s.disableTracking(c)

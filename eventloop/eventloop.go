@@ -161,6 +161,22 @@ func (c *Conn) MarkDirty() {
 	}
 }
 
+// Flush hands out, what the callback has appended to c.Out so far, to the kernel and returns an empty buffer to go on with. A callback that produces
+// much output calls it now and then, so that the peer reads while the rest is made and the buffer stays small. For the connection whose Data
+// callback runs; for any other it returns out as it is.
+func (c *Conn) Flush(out []byte) []byte {
+	l := c.loop
+	if l.cur != c {
+		return out
+	}
+	l.peak = max(l.peak, len(out))
+	if l.flush(c, out) == bufferTaken {
+		l.scratch = make([]byte, 0, scratchSize)
+		return l.scratch
+	}
+	return out[:0]
+}
+
 // Close closes c and drops its pending output. Handler.Closed is
 // called when the current callback has ended.
 func (c *Conn) Close() { c.loop.fail(c, nil) }
@@ -216,6 +232,8 @@ type Loop struct {
 	reap      []doomed // to be closed at the end of the callback
 	unsettled bool     // cur's interests changed
 	pool      bufPool
+	stock     chunkStock
+	peak      int // longest output in scratch since the last tick
 	nextID    uint64
 	again     []func() // to run in the next turn
 	againOld  []func() // the other buffer of again
@@ -307,8 +325,22 @@ func (l *Loop) end(c *Conn) {
 			return
 		}
 	}
+	l.keepScratch(out)
+	l.leave()
+}
+
+// keepScratch makes the buffer that a callback's output grew into the scratch buffer.
+func (l *Loop) keepScratch(out []byte) {
+	l.peak = max(l.peak, len(out))
 	if cap(out) > cap(l.scratch) && cap(out) <= maxScratch {
 		l.scratch = out[:0]
 	}
-	l.leave()
+}
+
+// trimScratch lets go, at a tick, a large scratch buffer that nothing filled since the last one.
+func (l *Loop) trimScratch() {
+	if cap(l.scratch) > idleScratch && l.peak < cap(l.scratch)/8 {
+		l.scratch = nil
+	}
+	l.peak = 0
 }

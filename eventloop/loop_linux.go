@@ -344,6 +344,7 @@ func (l *Loop) onTime() {
 	}
 	d := l.h.Tick()
 	l.leave()
+	l.trimScratch()
 	if d != l.period {
 		l.setPeriod(d)
 	}
@@ -380,7 +381,7 @@ func (l *Loop) flush(c *Conn, out []byte) int {
 				c.pend = new(outQueue)
 				l.stats.slow++
 			}
-			if c.pend.add(out) {
+			if c.pend.add(out, &l.stock) {
 				res = bufferTaken
 			}
 		}

@@ -232,7 +232,7 @@ func (l *Loop) result(c *Conn) ([]byte, evio.Action) {
 	if c.pend != nil {
 		for p := c.pend.next(); len(p) > 0; p = c.pend.next() {
 			l.outbuf = append(l.outbuf, p...)
-			c.pend.sent(len(p))
+			c.pend.sent(len(p), nil) // evio holds them
 		}
 		c.pend = nil
 		l.stats.out += uint64(len(l.outbuf))
@@ -262,6 +262,7 @@ func (l *Loop) evioTick() (time.Duration, evio.Action) {
 	l.enter()
 	d := l.h.Tick()
 	l.leave()
+	l.trimScratch()
 	return max(d, minTick), evio.None
 }
 
@@ -275,7 +276,7 @@ func (l *Loop) flush(c *Conn, out []byte) int {
 		if c.pend == nil {
 			c.pend = new(outQueue)
 		}
-		if c.pend.add(out) {
+		if c.pend.add(out, &l.stock) {
 			res = bufferTaken
 		}
 	}

@@ -9,18 +9,21 @@ package eventloop
 //	           off                                   chunks[head:] in order
 //	            ▼
 //	┌──────────▒▒▒▒▒▒▒▒┐ ┌▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒┐ ┌▒▒▒▒▒▒▒       ┐
-//	└──sent────────────┘ └────a large reply, adopted──┘ └─small ones──┘
+//	└──sent────────────┘ └────a huge reply, adopted───┘ └─other ones──┘
 //
 // Sent bytes are stepped over and never moved, so draining n bytes costs O(n) however
-// small the steps. Large slices are adopted, not copied; small ones are gathered
-// in chunks. A chunk is let go when it is sent, the queue when it is empty.
+// small the steps. Bytes are copied into chunks, because the scratch buffer they come
+// from is warm and grown, and worth more than the copy costs; a buffer too large to be
+// kept is adopted. Full chunks come from the loop's stock and go back to it when they
+// are sent, the queue itself when it is empty.
 
 const (
 	scratchSize = 64 << 10  // of a fresh scratch buffer
-	maxScratch  = 256 << 10 // larger ones are not kept
-	adoptSize   = 32 << 10  // slices at least this long are adopted
+	idleScratch = 256 << 10 // larger ones are kept only while they are used
+	maxScratch  = 2 << 20   // larger ones are not kept at all
 	chunkMin    = 4 << 10   // first chunk of a queue
 	chunkMax    = 64 << 10
+	stockMax    = 64        // chunks of chunkMax in stock
 	writeMax    = 256 << 10 // handed to one write(2): bounds its time
 	drainMax    = 512 << 10 // sent for one connection in one turn
 )
@@ -32,21 +35,42 @@ type outQueue struct {
 	size   int // unsent bytes
 }
 
+// A chunkStock is the chunks of chunkMax bytes that no queue uses.
+type chunkStock struct{ free [][]byte }
+
+func (s *chunkStock) get() []byte {
+	n := len(s.free) - 1
+	if n < 0 {
+		return make([]byte, 0, chunkMax)
+	}
+	b := s.free[n]
+	s.free[n] = nil
+	s.free = s.free[:n]
+	return b
+}
+
+// put takes a chunk that nobody reads any more; a nil stock drops it.
+func (s *chunkStock) put(b []byte) {
+	if s != nil && cap(b) == chunkMax && len(s.free) < stockMax {
+		s.free = append(s.free, b[:0])
+	}
+}
+
 // add queues b and tells whether it kept b itself.
-func (q *outQueue) add(b []byte) (adopted bool) {
+func (q *outQueue) add(b []byte, stock *chunkStock) (adopted bool) {
 	q.size += len(b)
-	if len(b) >= adoptSize && len(b) >= cap(b)/2 {
+	if len(b) > maxScratch {
 		q.chunks = append(q.chunks, b)
 		return true
 	}
 	for len(b) > 0 {
 		last := len(q.chunks) - 1
 		if last < q.head || len(q.chunks[last]) == cap(q.chunks[last]) {
-			size := chunkMin
-			if last >= q.head {
-				size = chunkMax
+			if last >= q.head || len(b) > chunkMin {
+				q.chunks = append(q.chunks, stock.get())
+			} else {
+				q.chunks = append(q.chunks, make([]byte, 0, chunkMin))
 			}
-			q.chunks = append(q.chunks, make([]byte, 0, size))
 			last++
 		}
 		t := q.chunks[last]
@@ -66,12 +90,13 @@ func (q *outQueue) next() []byte {
 }
 
 // sent takes n bytes, at most len(next()), off the queue.
-func (q *outQueue) sent(n int) {
+func (q *outQueue) sent(n int, stock *chunkStock) {
 	q.off += n
 	q.size -= n
 	if q.off < len(q.chunks[q.head]) {
 		return
 	}
+	stock.put(q.chunks[q.head])
 	q.chunks[q.head] = nil
 	q.head++
 	q.off = 0

@@ -13,6 +13,7 @@ func TestOutQueueModel(t *testing.T) {
 	for seed := range uint64(12) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
 		var q outQueue
+		var stock chunkStock
 		var model []byte
 		src := pattern(1 << 20)
 		size := func() int { return rnd.IntN(1 << rnd.IntN(18)) }
@@ -22,7 +23,7 @@ func TestOutQueueModel(t *testing.T) {
 				at := rnd.IntN(len(src) - n)
 				b := append([]byte(nil), src[at:at+n]...)
 				model = append(model, b...)
-				if !q.add(b) {
+				if !q.add(b, &stock) {
 					clear(b) // not adopted: the caller goes on using it
 				}
 			} else if p := q.next(); len(p) > 0 {
@@ -30,7 +31,7 @@ func TestOutQueueModel(t *testing.T) {
 					t.Fatalf("seed %d: the queue's next bytes are not the model's", seed)
 				}
 				n := min(size(), len(p))
-				q.sent(n)
+				q.sent(n, &stock)
 				model = model[n:]
 			} else if len(model) > 0 {
 				t.Fatalf("seed %d: the queue is empty, the model holds %d", seed, len(model))
@@ -44,7 +45,7 @@ func TestOutQueueModel(t *testing.T) {
 			if len(p) == 0 || !bytes.HasPrefix(model, p) {
 				t.Fatalf("seed %d: the rest is not the model's", seed)
 			}
-			q.sent(len(p))
+			q.sent(len(p), &stock)
 			model = model[len(p):]
 		}
 		if q.next() != nil {
@@ -56,12 +57,13 @@ func TestOutQueueModel(t *testing.T) {
 // Draining moves no byte: quadratic work would take minutes here.
 func TestOutQueueDrainsInSmallSteps(t *testing.T) {
 	var q outQueue
+	var stock chunkStock
 	big := make([]byte, 64<<20)
-	if !q.add(big) {
+	if !q.add(big, nil) {
 		t.Fatal("a large reply was copied")
 	}
 	for range 20000 {
-		q.add(make([]byte, 1000))
+		q.add(make([]byte, 1000), &stock)
 	}
 	begin := time.Now()
 	steps := 0
@@ -69,10 +71,10 @@ func TestOutQueueDrainsInSmallSteps(t *testing.T) {
 		if p := q.next(); unsafe.SliceData(p) != (*byte)(unsafe.Add(unsafe.Pointer(want), steps*512)) {
 			t.Fatal("the reply was moved")
 		}
-		q.sent(512)
+		q.sent(512, nil)
 	}
 	for q.size > 0 {
-		q.sent(min(512, len(q.next())))
+		q.sent(min(512, len(q.next())), &stock)
 		steps++
 	}
 	t.Logf("%d steps in %v", steps, time.Since(begin))
@@ -81,15 +83,16 @@ func TestOutQueueDrainsInSmallSteps(t *testing.T) {
 	}
 }
 
-// Slack of an adopted slice is bounded, small pieces share chunks.
+// Slack is bounded: small pieces share chunks, and the stock of chunks has an end.
 func TestOutQueueOverhead(t *testing.T) {
 	var q outQueue
-	sparse := make([]byte, adoptSize, 1<<20)
-	if q.add(sparse) {
-		t.Error("a slice that is mostly slack was adopted")
+	var stock chunkStock
+	sparse := make([]byte, chunkMax, 1<<20)
+	if q.add(sparse, &stock) {
+		t.Error("a buffer that the loop would keep was adopted")
 	}
 	for range 10000 {
-		q.add([]byte("0123456789"))
+		q.add([]byte("0123456789"), &stock)
 	}
 	capacity := 0
 	for _, c := range q.chunks {
@@ -97,6 +100,16 @@ func TestOutQueueOverhead(t *testing.T) {
 	}
 	if capacity > q.size+2*chunkMax {
 		t.Errorf("%d bytes take %d", q.size, capacity)
+	}
+	q.add(make([]byte, 2*stockMax*chunkMax)[:maxScratch], &stock)
+	for range 2 * stockMax {
+		stock.put(make([]byte, 0, chunkMax))
+	}
+	for q.size > 0 {
+		q.sent(len(q.next()), &stock)
+	}
+	if len(stock.free) != stockMax {
+		t.Errorf("%d chunks in stock, want %d", len(stock.free), stockMax)
 	}
 }
 

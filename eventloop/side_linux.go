@@ -166,7 +166,7 @@ func (l *Loop) drain(c *Conn) {
 		if n == 0 {
 			return
 		}
-		c.pend.sent(n)
+		c.pend.sent(n, &l.stock)
 		sent += n
 	}
 	if c.pend.size == 0 {

@@ -21,6 +21,15 @@ type conn struct {
 	softSince int64
 }
 
+// Flush sends replies in the middle of a pipeline.
+func (c *conn) Flush(out []byte) []byte {
+	out = c.Conn.Flush(out)
+	if n := c.Pending(); n > 0 {
+		c.h.limitOutput(c, n)
+	}
+	return out
+}
+
 // Push appends to the output of a connection that is not being served.
 func (c *conn) Push(p []byte) {
 	if c.IsClosed() {

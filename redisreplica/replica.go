@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/commands"
@@ -23,6 +24,7 @@ import (
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/logging"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/masterlink"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/redirect"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/sysinfo"
 	"github.com/raniellyferreira/redis-inmemory-replica/replproto"
 )
@@ -56,20 +58,28 @@ type Replica struct {
 	synced    bool                // a dataset of the master is in place
 	everUp    bool
 	syncStart int64 // unix ms
-	reconnect int64
-	reads     int64 // chunks of input, and outputs of callbacks (INFO)
-	writes    int64
-	loaded    int64 // keys of the last full sync
+	// Times by Nanos: the start of the last full sync, the arrival of the last byte of
+	// the stream and of the oldest that is not applied, 0 for none. received is the
+	// offset of the last byte.
+	syncAt, arrived, oldest int64
+	received                int64
+	reconnect               int64
+	reads                   int64 // chunks of input, and outputs of callbacks (INFO)
+	writes                  int64
+	loaded                  int64 // keys of the last full sync
 
-	sys     *sysinfo.Process
-	start   time.Time
-	runID   string
-	pidFile string
-	mu      sync.Mutex
-	started bool
-	stopped bool
-	done    chan struct{}
-	runErr  error
+	redirects *redirect.Pool                  // to the present master, nil until needed
+	retired   []*redirect.Pool                // to earlier ones, until they have ended
+	filter    atomic.Pointer[commands.Filter] // as srv has it, for the goroutine that loads
+	sys       *sysinfo.Process
+	start     time.Time
+	runID     string
+	pidFile   string
+	mu        sync.Mutex
+	started   bool
+	stopped   bool
+	done      chan struct{}
+	runErr    error
 }
 
 // NewFromConfig builds a server from a configuration that was read already. It
@@ -110,6 +120,8 @@ func NewFromConfig(conf *config.Registry, log *logging.Logger) (*Replica, error)
 		return nil, err
 	}
 	r.srv = srv
+	r.filter.Store(srv.CurrentFilter())
+	srv.Redirect = (*redirector)(r)
 	r.master = srv.NewMasterClient(0)
 	r.watchConfig()
 	if host, port := conf.Values.MasterHost, conf.Values.MasterPort; host != "" {
@@ -181,6 +193,7 @@ func (r *Replica) Run() error {
 		r.link.Stop()
 		r.link = nil
 	}
+	r.closeRedirects()
 	r.srv.KS.Release()
 	if r.pidFile != "" {
 		_ = os.Remove(r.pidFile)
@@ -232,9 +245,6 @@ func Open(conf *config.Registry) (*Replica, error) {
 	}
 	for _, secret := range conf.Passwords() {
 		log.Hide(secret)
-	}
-	if len(v.Users) > 0 {
-		return nil, v.Users[0].At.Errorf("users other than the default one are not supported yet")
 	}
 	r, err := NewFromConfig(conf, log)
 	if err != nil {
