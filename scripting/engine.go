@@ -13,6 +13,7 @@
 package scripting
 
 import (
+	"container/list"
 	"crypto/sha1"
 	"encoding/hex"
 	"strings"
@@ -47,9 +48,12 @@ type Script struct {
 	Shebang bool
 
 	fn *lua.LFunction
-	// LastUsed orders cached scripts for eviction; the owner keeps it.
-	LastUsed uint64
+	// Use is the script's place in its owner's order of last use; nil for one that is not evicted.
+	Use *list.Element
 }
+
+// Evictable tells whether the owner may forget the script.
+func (s *Script) Evictable() bool { return s.Use != nil }
 
 // Flags are what a script or function declares of itself.
 type Flags uint8
@@ -131,6 +135,9 @@ func New(host Host, o Options) *Engine {
 	e.openLibraries()
 	return e
 }
+
+// SetMemoryLimit changes what one script may hold, bytes, from the next script on.
+func (e *Engine) SetMemoryLimit(n int64) { e.memLimit = n }
 
 // SHA1 is the name under which a script is cached.
 func SHA1(text []byte) string {

@@ -26,7 +26,9 @@ import (
 const (
 	maxSbx   = 1<<17 - 1 // bias of a jump's distance
 	rkBit    = 256       // an operand from here on is a constant
-	maxCalls = 19900     // frames, one below the size of the stack
+	maxCalls = 19900     // frames, a little less than the stack has
+
+	firstArray = 8 // elements for which a table's array has room when its first one comes
 )
 
 // loop is the loopFunc of the engine's states.
@@ -181,6 +183,12 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 					case lua.LNumber:
 						if i := int(x) - 1; uint(i) < uint(len(m.array)) && lua.LNumber(i+1) == x {
 							m.array[i] = v
+							continue
+						} else if i == len(m.array) && lua.LNumber(i+1) == x && i < lua.MaxArrayIndex-1 && wordsOf(&v).word != nilWord {
+							if m.array == nil {
+								m.array = make([]lua.LValue, 0, firstArray)
+							}
+							m.array = append(m.array, v)
 							continue
 						}
 					}
