@@ -530,29 +530,6 @@ func syntaxError(err error, name, src string) error {
 	return textError(name + ":" + itoa(line) + ": unexpected symbol near '" + near + "'")
 }
 
-// maxNesting bounds how deep brackets and blocks of a script's text may be nested.
-const maxNesting = 200
-
-// checkNesting refuses a text whose brackets are nested too deeply: parser and compiler walk them by recursion.
-func checkNesting(src, name string) error {
-	depth, line := 0, 1
-	for i := 0; i < len(src); i++ {
-		switch src[i] {
-		case '\n':
-			line++
-		case '(', '{', '[':
-			if depth++; depth > maxNesting*4 {
-				return textError(name + ":" + itoa(line) + ": chunk has too many syntax levels")
-			}
-		case ')', '}', ']':
-			if depth > 0 {
-				depth--
-			}
-		}
-	}
-	return nil
-}
-
 // whereAt is the position that error puts before its text: level 1 is the function that called it.
 func whereAt(l *lua.LState, level int) string {
 	d, ok := l.GetStack(level)
