@@ -253,9 +253,9 @@ func (e *Engine) Run(dst []byte, s *Script, keys, argv [][]byte, proto int) (out
 
 // run calls the function that was pushed, with nargs arguments.
 func (e *Engine) run(dst []byte, s *Script, nargs, proto int) (out []byte, failed bool) {
-	l := e.l
 	e.begin()
-	err := l.PCall(nargs, 1, e.handler)
+	err := e.protect(nargs, 1)
+	l := e.l
 	e.running = false
 	if err != nil {
 		dst = e.appendFailure(dst, s, err)
@@ -268,6 +268,26 @@ func (e *Engine) run(dst []byte, s *Script, nargs, proto int) (out []byte, faile
 		e.proto = 2
 	}
 	return dst, failed
+}
+
+// protect calls the function that was pushed. What the library's own protected call lets through, such as an overflow of the registers while
+// it calls the error handler, leaves its state unfit for use: another one takes its place, which finds the same globals.
+func (e *Engine) protect(nargs, nret int) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			text := "ERR " + strings.TrimSpace(anyText(r))
+			if ae, ok := r.(*lua.ApiError); ok {
+				text = "ERR " + errorText(ae)
+			}
+			global := e.l.G
+			e.newState()
+			e.l.G = global
+			global.MainThread, global.CurrentThread = e.l, e.l
+			e.l.Push(lua.LNil)
+			err = textError(strings.TrimPrefix(text, "ERR "))
+		}
+	}()
+	return e.l.PCall(nargs, nret, e.handler)
 }
 
 func (e *Engine) begin() {

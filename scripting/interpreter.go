@@ -28,6 +28,10 @@ const (
 	rkBit    = 256       // an operand from here on is a constant
 	maxCalls = 19900     // frames, a little less than the stack has
 
+	// Registers a state may have. Calls are refused before the last of them: an error's handler needs some.
+	maxRegisters   = 1 << 20
+	spareRegisters = 1 << 15
+
 	firstArray = 8 // elements for which a table's array has room when its first one comes
 )
 
@@ -426,7 +430,7 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 			if _, ok := r[a].(*lua.LFunction); !ok {
 				e.checkCall(l, a, r[a])
 			}
-			if cf.Idx > maxCalls {
+			if cf.Idx > maxCalls || reg.top > maxRegisters-spareRegisters {
 				l.RaiseError("stack overflow")
 			}
 		}

@@ -50,8 +50,8 @@ func (h *heapSample) read() uint64 {
 // measure compares the growth of the heap since the script began with the limit.
 func (e *Engine) measure() error {
 	now := e.samples.read()
-	if e.heapBase == 0 {
-		e.heapBase = now
+	if e.heapBase == 0 || now < e.heapBase {
+		e.heapBase = now // what others left was collected meanwhile
 		return nil
 	}
 	if now > e.heapBase && int64(now-e.heapBase) > e.memLimit {

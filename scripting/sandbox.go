@@ -20,15 +20,20 @@ var baseNames = []string{
 	"rawget", "rawset", "select", "setmetatable", "tonumber", "tostring", "type", "unpack", "xpcall", "_VERSION",
 }
 
-// open builds the state and its globals.
-func (e *Engine) open(o Options) {
+// newState makes a state that runs in the engine's interpreter.
+func (e *Engine) newState() {
 	e.l = lua.NewState(lua.Options{
 		SkipOpenLibs: true, CallStackSize: 20000, MinimizeStackMemory: true,
-		RegistrySize: 1024, RegistryMaxSize: 1 << 20, RegistryGrowStep: 1024,
+		RegistrySize: 1024, RegistryMaxSize: maxRegisters, RegistryGrowStep: 1 << 15,
 	})
+	e.plainLoop = mirrorOf(e.l).mainLoop
+	mirrorOf(e.l).mainLoop = e.loop
+}
+
+// open builds the state and its globals.
+func (e *Engine) open(o Options) {
+	e.newState()
 	l := e.l
-	e.plainLoop = mirrorOf(l).mainLoop
-	mirrorOf(l).mainLoop = e.loop
 	e.readonly = l.NewTable()
 	e.handler = e.fn(e.errorHandler)
 
@@ -170,6 +175,28 @@ func (e *Engine) openBase(g *lua.LTable) {
 		l.Push(lua.LNumber(e.samples.read() / 1024))
 		return 1
 	})
+	set("unpack", func(l *lua.LState) int {
+		t := checkTable(l, 1, "unpack")
+		i := optInt(l, 2, "unpack", 1)
+		j := 0
+		if l.Get(3) == lua.LNil {
+			j = t.Len()
+		} else {
+			j = checkInt(l, 3, "unpack")
+		}
+		if i > j {
+			return 0
+		}
+		if n := j - i + 1; n <= 0 || n > maxCStack-l.GetTop() {
+			l.RaiseError("too many results to unpack")
+		}
+		for k := i; ; k++ {
+			l.Push(t.RawGet(lua.LNumber(k)))
+			if k == j {
+				return j - i + 1
+			}
+		}
+	})
 	load := func(l *lua.LState, src, name string) int {
 		if strings.HasPrefix(src, "\x1bLua") {
 			l.Push(lua.LNil)
@@ -306,6 +333,9 @@ func (e *Engine) openBase(g *lua.LTable) {
 	set("xpcall", func(l *lua.LState) int { return e.guarded(l, xpcall) })
 	g.RawSetString("__redis__err__handler", e.handler)
 }
+
+// maxCStack is how many values a function of a library may have on its stack, as in Lua 5.1.
+const maxCStack = 8000
 
 // maxProtected is how deep protected calls may be nested: Lua's limit for C calls.
 const maxProtected = 195
