@@ -37,6 +37,9 @@ type registers struct {
 	handler [2]unsafe.Pointer
 }
 
+// Fields that only hold their place.
+var _ = registers{growBy: 0, maxSize: 0, alloc: nil, handler: [2]unsafe.Pointer{}}
+
 type stateMirror struct {
 	G       *lua.Global
 	Parent  *lua.LState
