@@ -114,7 +114,7 @@ func (s *Server) redirectable(cmd *Command, args [][]byte) bool {
 		if len(args[1]) < 2 || string(args[1][:2]) != "#!" {
 			return true
 		}
-		sc, err := s.scripts().load(args[1])
+		sc, err := s.scripts().load(args[1], false)
 		return err == nil && sc.Flags&scripting.NoWrites == 0 // an error is told here
 	case "evalsha":
 		sc := s.scripts().find(args[1])

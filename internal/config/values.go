@@ -148,6 +148,8 @@ type Values struct {
 	LatencyPercentiles      []float64
 	NotifyKeyspaceEvents    EventClasses
 	BusyReplyThreshold      int64 // ms
+	LuaMaxCachedScripts     int64 // of EVAL; 0 no limit
+	LuaMemoryLimit          int64 // bytes
 
 	// Persistence.
 	Save                []SavePoint
