@@ -3,7 +3,6 @@ package acl
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"slices"
 	"strings"
 	"testing"
 
@@ -236,8 +235,8 @@ func FuzzRules(f *testing.F) {
 		}
 		again := us.NewUser("u")
 		rules, _, ok := MergeSelectors(strings.Split(u.String(), " "))
-		if strings.ContainsAny(text, "()\"'") {
-			return // patterns may hold parentheses and quotes, which a description does not quote
+		if strings.ContainsAny(text, "()\"' \t\r\v\f") {
+			return // as in redis-server, a description quotes neither parentheses in patterns nor blanks in first arguments
 		}
 		if !ok {
 			t.Fatalf("%q cannot be merged", u.String())
@@ -247,7 +246,7 @@ func FuzzRules(f *testing.F) {
 				t.Fatalf("%q of %q: %v", r, u.String(), err)
 			}
 		}
-		if u.String() != again.String() || !slices.Equal(u.Root().bits, again.Root().bits) && u.Root().future == again.Root().future && !spare(u, again) {
+		if u.String() != again.String() || !sameRights(u, again) {
 			t.Fatalf("%q became %q", u.String(), again.String())
 		}
 		if u.Unrestricted && !u.Root().unrestricted() {
@@ -256,8 +255,8 @@ func FuzzRules(f *testing.F) {
 	})
 }
 
-// spare tells whether the bitmaps differ in bits of no command only.
-func spare(a, b *User) bool {
+// sameRights tells whether two users may call the same commands; bits of no command do not count.
+func sameRights(a, b *User) bool {
 	for id := range a.owner.cmds.Len() {
 		if a.Root().bit(id) != b.Root().bit(id) {
 			return false

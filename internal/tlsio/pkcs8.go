@@ -50,7 +50,7 @@ var (
 )
 
 // maxIterations bounds the work that a key file can ask for; OpenSSL writes 2048.
-const maxIterations = 10_000_000
+const maxIterations = 2_000_000
 
 var errWrongPassword = errors.New("the password of the key is wrong")
 
