@@ -34,6 +34,10 @@ type blockedState struct {
 	at       int      // place in Server.timeouts, -1 for none
 	// onTimeout answers when the time is up, or CLIENT UNBLOCK says so.
 	onTimeout func(c *Client)
+	// wait is the offset that it waits for.
+	wait *offsetWait
+	// redirected: the client's next command waits for replies from the master.
+	redirected bool
 	// typ is the type that a key must have to end the wait; with anyType every
 	// change of the key counts, its deletion too.
 	typ     byte
@@ -145,6 +149,9 @@ func (c *Client) forgetBlocked() {
 	}
 	if b.at >= 0 {
 		s.timeouts.remove(b)
+	}
+	if b.wait != nil {
+		s.forgetWait(b.wait)
 	}
 	c.blocked = nil
 	s.blockedCount--
@@ -283,7 +290,7 @@ func (s *Server) callAgain(c *Client) {
 func (s *Server) unblockForRole() {
 	for c := s.clients.head; c != nil; {
 		next := c.next
-		if c.blocked != nil {
+		if c.blocked != nil && !c.blocked.redirected {
 			c.unblock(func() {
 				c.addReplyError("-UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)")
 				c.closeAsync()

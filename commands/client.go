@@ -104,7 +104,9 @@ type Client struct {
 	// retrying is set while a blocked command runs again.
 	retrying *blockedState
 	// held is a command that a pause holds back: it runs first when it ends.
-	held       [][]byte
+	held [][]byte
+	// redir is what is under way at the master; nil mostly.
+	redir      *redirState
 	prev, next *Client // in the server's list, by arrival
 }
 
@@ -157,6 +159,9 @@ func (c *Client) OutputClass() int {
 // Reset drops the open transaction: for the master's stream after a lost link.
 func (c *Client) Reset() {
 	c.discardTransaction()
+	if c.srv.filter != nil {
+		c.srv.filter.drop()
+	}
 }
 
 // arg returns argument i as a string copy, for arguments that are kept.

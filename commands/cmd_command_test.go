@@ -22,6 +22,7 @@ var newerCommands = map[string]string{
 	"client|setinfo":    "since 7.2: client libraries introduce themselves",
 	"cluster|myshardid": "since 7.2",
 	"waitaof":           "since 7.2",
+	"replica":           "this server's own",
 	"hexpire":           "since 7.4: expiry of hash fields",
 	"hexpireat":         "since 7.4: expiry of hash fields",
 	"hexpiretime":       "since 7.4: expiry of hash fields",
@@ -39,6 +40,7 @@ var newerCommands = map[string]string{
 	"xdelex":            "since 8.2",
 	"msetex":            "since 8.4",
 	"delex":             "since 8.4",
+	"digest":            "since 8.4",
 	"delifeq":           "since Valkey 9.0",
 }
 

@@ -29,6 +29,10 @@ func (s *Server) Cron() int64 {
 	if s.cron.loops%max(hz/10, 1) == 0 {
 		s.ops.sample(s.monoNow, s.Stats.Commands, s.Stats.netInput, s.Host.Loop().NetOutput)
 	}
+	s.armProbe()
+	if len(s.offsetWaits) != 0 {
+		s.endOffsetWaits(s.now)
+	}
 	if s.activeExpire && !s.Loading && !s.Busy() {
 		s.activeExpireCycle(1e9 / hz)
 		if len(s.readyKeys) != 0 {
@@ -96,35 +100,21 @@ func (s *Server) clientsCron() {
 }
 
 // activeExpireCycle reclaims expired keys within its share of the period
-// (nanoseconds).
-//
-// A master reclaims what has expired. A replica leaves that to its master's
-// DEL; with replica-active-expire it reclaims a key once it has been expired
-// for so long that no command under way can still refer to it, and only while
-// the link is up and everything received has been applied.
+// (nanoseconds). Which ones a replica may reclaim stands in reclaim.go.
 func (s *Server) activeExpireCycle(period int64) {
-	grace := int64(0)
-	if s.following {
-		switch s.V.ReplicaActiveExpire {
-		case config.ExpireNo:
-			return
-		case config.ExpireGrace:
-			l := s.Host.Replication()
-			if !l.Up || l.ReadOffset != s.Repl.Offset {
-				return
-			}
-			grace = int64(s.V.ReplicaExpireGrace) * 1000
-		}
+	before, ok := s.reclaimBefore()
+	if !ok {
+		return
 	}
 	// active-expire-effort adds to the share of time, as in Redis: 25 % and 2 %
 	// more for each step.
 	percent := int64(expire.SlowPercent + 2*(s.V.ActiveExpireEffort-1))
 	s.KS.Begin(s.now, keyspace.ExpiryDeletes)
 	begin := s.Host.Nanos()
-	r := s.KS.ActiveExpire(s.cron.cycle, s.now-grace, period*percent/100)
+	r := s.KS.ActiveExpire(s.cron.cycle, before, period*percent/100)
 	// The fields of hashes come after the keys: those that a key took along need
 	// no visit. They have half the time that the keys have.
-	f := s.KS.ActiveExpireFields(s.cron.fields, s.now-grace, period*percent/200)
+	f := s.KS.ActiveExpireFields(s.cron.fields, before, period*percent/200)
 	if r.TimedOut || f.TimedOut {
 		s.Stats.TimeCapReached++
 	}

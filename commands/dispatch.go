@@ -52,7 +52,7 @@ func (s *Server) runCommands(c *Client) (again bool) {
 			again = true
 		}
 	}()
-	if c.held != nil && c.flags&flagPostponed == 0 {
+	if c.held != nil && c.flags&flagPostponed == 0 && c.blocked == nil {
 		c.args, c.held = c.held, nil
 		s.Execute(c)
 		c.args = nil
@@ -162,6 +162,14 @@ func (s *Server) executeQuietly(c *Client, start int) {
 }
 
 func (s *Server) execute(c *Client) {
+	if c.redir != nil && len(c.redir.list) != 0 {
+		s.behindRedirected(c)
+		return
+	}
+	s.executeNow(c)
+}
+
+func (s *Server) executeNow(c *Client) {
 	args := c.args
 	cmd := s.lookup(c, args)
 	if cmd == nil {
@@ -176,7 +184,7 @@ func (s *Server) execute(c *Client) {
 		c.track.caching = false
 	}
 	c.lastCmd = cmd
-	if !s.gates(c, cmd) {
+	if !s.gates(c, cmd) || s.afterGates && (s.redirect(c, cmd) || s.limitsStaleness() && s.tooStale(c, cmd)) {
 		return
 	}
 	if c.flags&flagMulti != 0 && cmd.Flags&cmdUnqueued == 0 {
@@ -243,7 +251,7 @@ func (s *Server) writeGate(c *Client, flags Flags) bool {
 	if flags&CmdWrite == 0 {
 		return true
 	}
-	if s.Following() && s.V.ReplicaReadOnly {
+	if s.Following() && s.V.ReplicaReadOnly && !s.redirecting(c) {
 		return s.refuse(c, errReadOnly)
 	}
 	return true
@@ -391,11 +399,20 @@ func (s *Server) call(c *Client) {
 // apply; an unknown command is logged loudly, since from here on the data may
 // differ from the master's.
 func (s *Server) CallMaster(c *Client, args [][]byte) {
+	if s.filter != nil {
+		if args = s.filterCall(c, args); args == nil {
+			return
+		}
+	}
+	s.applyMaster(c, args)
+	s.Stats.AppliedCommands++
+}
+
+func (s *Server) applyMaster(c *Client, args [][]byte) {
 	c.args = args
 	c.out = c.out[:0]
 	s.execute(c)
 	c.args = nil
-	s.Stats.AppliedCommands++
 }
 
 // BeginStream sets the logical time for a stretch of the master's stream.

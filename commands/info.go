@@ -381,8 +381,10 @@ func (s *Server) infoReplication(b *strings.Builder) {
 		line(b, "master_link_reconnects", l.Reconnects)
 		line(b, "master_full_syncs", l.FullSyncs)
 		line(b, "master_partial_syncs", l.PartialSyncs)
-		line(b, "master_lag_bytes", max(l.ReadOffset-s.Repl.Offset, 0))
+		s.infoFreshness(b)
 		line(b, "master_apply_errors", s.Stats.ApplyErrors)
+		s.infoFilter(b)
+		s.infoRedirect(b)
 	}
 	line(b, "connected_slaves", 0)
 	line(b, "master_failover_state", "no-failover")

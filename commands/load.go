@@ -28,6 +28,15 @@ type Loader struct {
 	StreamDB int
 	// Functions are the texts of the function libraries, for InstallFunctions.
 	Functions []string
+	// Filter keeps a part of the snapshot out, nil nothing; set it before Load.
+	// FilteredKeys and FilteredBytes count what that was.
+	Filter                      *Filter
+	FilteredKeys, FilteredBytes int64
+	// Clock, if set before Load, is the wall clock (unix ms). Age is then how long ago,
+	// by it, the master began the snapshot by its own (ms); HasAge if it says so.
+	Clock  func() int64
+	Age    int64
+	HasAge bool
 
 	ks  *keyspace.Keyspace
 	db  *keyspace.DB
@@ -63,7 +72,7 @@ func NewLoader(ks *keyspace.Keyspace, lim object.Limits, now int64) *Loader {
 // of the process: the old dataset stays in service.
 func (l *Loader) Load(d *rdb.Decoder) (err error) {
 	defer keyspace.CatchOutOfMemory(&err)
-	if err := d.Decode(l); err != nil {
+	if err := d.Decode(l.sink()); err != nil {
 		return err
 	}
 	return l.flush()
@@ -90,6 +99,11 @@ func (l *Loader) Aux(key, value []byte) error {
 			return fmt.Errorf("aux field repl-stream-db is %q: not a database of this server (databases %d)", value, l.ks.Databases())
 		}
 		l.StreamDB = n
+	}
+	if string(key) == "ctime" && l.Clock != nil {
+		if n, err := strconv.ParseInt(string(value), 10, 64); err == nil && n > 0 && n < 1<<40 {
+			l.Age, l.HasAge = l.Clock()-n*1000, true
+		}
 	}
 	return nil
 }

@@ -170,6 +170,7 @@ func (c *Client) watchKey(key []byte) {
 }
 
 func (c *Client) unwatchAll() {
+	c.dropRemoteWatch()
 	for _, w := range c.watch {
 		list := c.srv.watchedKeys[w.id]
 		for i, x := range list {

@@ -70,12 +70,18 @@ func (s *Server) Follow(host string, port int) {
 // history of its data. Its own id is new, the old one stays valid for what
 // replicas of the old history have seen.
 func (s *Server) Promote() {
+	partial := s.Filtered()
 	s.following = false
 	s.Loading = false
 	s.Host.ReplicaOf("", 0)
 	s.Repl.ID2 = s.Repl.ID
 	s.Repl.SecondOffset = s.Repl.Offset + 1
+	if partial {
+		// Who has seen the whole history must not go on with a part of it.
+		s.Repl.ID2, s.Repl.SecondOffset = ZeroReplID, -1
+	}
 	s.Repl.ID = hexID(s.Host.RandomBytes(20))
+	s.OffsetMoved()
 }
 
 func replconfCommand(c *Client) {

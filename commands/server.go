@@ -153,6 +153,7 @@ type Stats struct {
 	SyncPartialOK   int64
 	SyncPartialErr  int64
 	AppliedCommands int64
+	StaleRefused    int64 // reads
 	netInput        int64
 }
 
@@ -165,6 +166,14 @@ type Server struct {
 	KS    *keyspace.Keyspace
 	Table *Table
 	Stats Stats
+	// Filters counts what filters left out. ResyncWanted is a reason for a full
+	// resync that applying the stream brought up; who applies it looks there after
+	// each command.
+	Filters      FilterStats
+	ResyncWanted string
+	// Redirect carries writes of clients to the master; nil without one.
+	Redirect  Redirector
+	Redirects RedirectStats
 	// Repl is the replication identity and offset of the data held.
 	Repl ReplID
 
@@ -225,14 +234,20 @@ type Server struct {
 	dumper            *rdb.Encoder
 	dumperCompresses  bool
 	lastCrossProtocol int64
-	following         bool
-	rand              func() uint64
-	notifyFlags       config.EventClasses
-	pubsub            pubsub
-	tracking          tracking
-	keyRefs           []KeyRef
-	script            *scriptState // nil until the first script
-	functions         functionTable
+	offsetWaits       []*offsetWait
+	fresh             freshness
+	clock             clockBound
+	// afterGates: writes may be redirected, or reads refused as stale.
+	afterGates  bool
+	following   bool
+	rand        func() uint64
+	notifyFlags config.EventClasses
+	pubsub      pubsub
+	tracking    tracking
+	keyRefs     []KeyRef
+	filter      *streamFilter // nil without replica-filter-*
+	script      *scriptState  // nil until the first script
+	functions   functionTable
 	// peakMemory and startupMemory are INFO's, bytes.
 	peakMemory, startupMemory int64
 }
@@ -273,6 +288,12 @@ func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, erro
 	}
 	s.Table = t
 	s.cmdStats = make([]cmdStat, t.Len())
+	f, err := NewFilter(s.V, t)
+	if err != nil {
+		return nil, err
+	}
+	s.SetFilter(f)
+	s.afterGates = s.V.WriteRedirection || s.limitsStaleness()
 	if err := s.initACL(); err != nil {
 		return nil, err
 	}
@@ -342,6 +363,9 @@ func (s *Server) NewMasterClient(db int) *Client {
 		c.selectDB(0)
 	}
 	s.master = c
+	if s.filter != nil {
+		s.filter.db = db
+	}
 	return c
 }
 
@@ -350,6 +374,7 @@ func (s *Server) ConfigChanged() {
 	for c := s.clients.head; c != nil; c = c.next {
 		c.applyReaderLimits()
 	}
+	s.afterGates = s.V.WriteRedirection || s.limitsStaleness()
 	s.notifyFlags = s.V.NotifyKeyspaceEvents
 	s.hookKeyspace(s.KS)
 	s.cron.cycle.Profile = expireProfile(s.V)
@@ -390,6 +415,7 @@ func (s *Server) RemoveClient(c *Client) {
 	c.flags |= flagClosed
 	c.unwatchAll()
 	c.forgetBlocked()
+	c.dropRedirected()
 	s.dropSubscriptions(c)
 	s.dropMonitor(c)
 	s.disableTracking(c)

@@ -342,11 +342,14 @@ func TestReplicaActiveFieldExpiry(t *testing.T) {
 	do(c, "HPEXPIRE", "h", "100", "FIELDS", "1", "a")
 	s.SetFollowing(true)
 	h.link = LinkInfo{Configured: true, Up: true, ReadOffset: s.Repl.Offset}
+	s.LinkUp()
 	for _, step := range []struct {
 		ms   int64
 		want string
 	}{{50_000, ":2"}, {20_000, ":1"}} {
 		h.milli += step.ms
+		h.nanos += step.ms * 1e6
+		s.StreamProgress(0, h.nanos, 0) // a PING
 		for range 10 {
 			s.Cron()
 		}

@@ -453,6 +453,26 @@ func serverCommands() []*Command {
 			Proc: replicaofCommand,
 		},
 		{
+			Name: "replica", Since: "7.0.0", Complexity: "Depends on the subcommand",
+			Summary: "Groups the commands about this replica's state; they are this server's own.",
+			Arity:   -2,
+			Subcommands: []*Command{
+				{
+					Name: "help", Since: "7.0.0", Complexity: "O(1)",
+					Summary: "Explains the subcommands.",
+					Arity:   2, Flags: CmdLoading | CmdStale,
+					Proc: replicaHelpCommand,
+				},
+				{
+					Name: "waitoffset", Since: "7.0.0", Complexity: "O(1)",
+					Summary: "Waits until the replica has applied its master's stream up to an offset.",
+					Arity:   -4, Flags: CmdNoScript | CmdBlocking | CmdLoading | CmdStale, ACL: CatConnection,
+					Args: args("[replid] offset:int timeout:int"),
+					Proc: waitoffsetCommand,
+				},
+			},
+		},
+		{
 			Name: "restore-asking", Since: "3.0.0", Complexity: "O(N*M), N being the number of elements and M their mean size; O(N*M*log N) for sorted sets",
 			Summary: "Is RESTORE for keys that move between cluster nodes.",
 			Arity:   -4, Flags: CmdWrite | CmdDenyOOM | CmdAsking, ACL: CatKeyspace | CatDangerous,

@@ -178,12 +178,15 @@ func (r *Replica) watchConfig() {
 			r.log.Hide(secret)
 		}
 		r.updateLink()
+		r.dropRedirects()
 		return nil
-	}, "requirepass", "masterauth", "masteruser")
+	}, "requirepass", "masterauth", "masteruser", "write-redirection-user", "write-redirection-auth", "write-redirection-timeout")
+	r.conf.OnChange(r.filterChanged, "replica-filter-databases", "replica-filter-keys", "replica-filter-commands")
 	r.conf.OnChange(func() error { r.log.SetLevel(logging.Level(r.v.LogLevel)); return nil }, "loglevel")
 	r.conf.OnChange(func() error { r.srv.ConfigChanged(); return nil },
 		"requirepass", "proto-max-bulk-len", "client-query-buffer-limit", "notify-keyspace-events",
 		"maxmemory", "maxmemory-policy", "active-expire-profile", "lfu-log-factor", "lfu-decay-time",
 		"hash-max-listpack-entries", "hash-max-listpack-value", "set-max-intset-entries", "zset-max-listpack-entries",
-		"zset-max-listpack-value", "list-max-listpack-size", "list-compress-depth", "stream-node-max-bytes", "stream-node-max-entries")
+		"zset-max-listpack-value", "list-max-listpack-size", "list-compress-depth", "stream-node-max-bytes", "stream-node-max-entries",
+		"write-redirection", "replica-max-staleness", "replica-max-staleness-bytes")
 }

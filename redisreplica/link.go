@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/commands"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/masterlink"
 	"github.com/raniellyferreira/redis-inmemory-replica/rdb"
@@ -27,6 +28,7 @@ func (r *Replica) ReplicaOf(host string, port int) {
 		r.link = nil
 	}
 	r.dropStream()
+	r.dropRedirects()
 	r.linkHost, r.linkPort = host, port
 	if host == "" {
 		r.log.SetRole('M')
@@ -56,8 +58,9 @@ func (r *Replica) updateLink() {
 func (r *Replica) linkConfig() masterlink.Config {
 	host, port := r.linkHost, r.linkPort
 	return masterlink.Config{
-		Addr: net.JoinHostPort(host, strconv.Itoa(port)),
-		User: r.v.MasterUser, Pass: r.v.MasterAuth,
+		Clock: r.Nanos,
+		Addr:  net.JoinHostPort(host, strconv.Itoa(port)),
+		User:  r.v.MasterUser, Pass: r.v.MasterAuth,
 		Dial:          r.masterDialer(),
 		ListeningPort: r.announcedPort(), AnnounceIP: r.v.ReplicaAnnounceIP,
 		ConnectTimeout:   time.Duration(r.v.ReplTimeout) * time.Second,
@@ -112,6 +115,7 @@ func (r *Replica) dropStream() {
 	}
 	r.queue = r.queue[:0]
 	r.fed = false
+	r.oldest, r.received = 0, r.stream.Applied()
 	r.stream.Reset(r.stream.Applied())
 	if r.master != nil {
 		r.master.Reset()
@@ -152,6 +156,8 @@ func (h *linkHostOf) LoadRDB(rd io.Reader, info masterlink.SyncInfo) (masterlink
 		return masterlink.Loaded{}, err
 	}
 	ld := commands.NewLoader(ks, commands.LimitsOf(r.v), time.Now().UnixMilli())
+	ld.Filter = r.filter.Load()
+	ld.Clock = func() int64 { return time.Now().UnixMilli() }
 	dec := rdb.NewDecoder(rd)
 	if err := ld.Load(dec); err != nil {
 		ks.Release()
@@ -193,7 +199,15 @@ func (h *linkHostOf) Install(l masterlink.Loaded, info masterlink.SyncInfo) {
 	}
 	r.stream.Reset(offset)
 	r.master = r.srv.NewMasterClient(l.StreamDB)
+	r.srv.FilterInstalled(l.StreamDB, ld)
+	r.received = offset
+	r.srv.NewHistory(r.syncAt)
+	r.srv.SnapshotArrived(ld.Age, ld.HasAge)
 	r.link.SetApplied(offset)
+	if ld.Filter != r.srv.CurrentFilter() {
+		r.resync("the filters changed while the dataset was being loaded")
+		return
+	}
 	r.Logf(commands.LogNotice, "Loaded %d keys in %d ms", ld.Keys, time.Now().UnixMilli()-r.syncStart)
 }
 
@@ -208,6 +222,7 @@ func (h *linkHostOf) Continue(newID string, offset int64) {
 		r.srv.Repl.ID = newID
 	}
 	r.synced = true
+	r.srv.OffsetMoved()
 	r.link.SetApplied(offset)
 }
 
@@ -221,12 +236,14 @@ func (h *linkHostOf) OnState(c masterlink.Change) {
 	switch c.State {
 	case masterlink.StateSync:
 		if c.Info.Size == -1 && !c.Info.Marked {
+			r.syncAt = r.Nanos()
 			r.syncStart = time.Now().UnixMilli()
 		}
 		// Until the first dataset is there, nothing can be served.
 		r.srv.Loading = !r.synced && (c.Info.Size >= 0 || c.Info.Marked)
 	case masterlink.StateConnected:
 		r.everUp = true
+		r.srv.LinkUp()
 		r.lastErr = nil
 		r.srv.Loading = false
 	case masterlink.StateConnect:
@@ -252,6 +269,13 @@ func (h *linkHostOf) OnStream(c *masterlink.Chunk) {
 		return
 	}
 	r.queue = append(r.queue, c)
+	r.arrived, r.received = c.At, c.Offset+int64(len(c.Data))
+	if r.oldest == 0 {
+		r.oldest = c.At
+	}
+	if r.applying {
+		r.srv.StreamProgress(r.received, r.arrived, r.oldest)
+	}
 	if !r.applying {
 		r.applying = true
 		r.applySlice()
@@ -301,6 +325,16 @@ func (r *Replica) applyQueue() {
 			return
 		}
 		if !ok {
+			// What is left of it, an unfinished command or an open transaction, began in it
+			// or earlier.
+			if r.stream.Applied() == r.stream.Received() {
+				r.oldest = 0
+				if len(r.queue) > 1 {
+					r.oldest = r.queue[1].At
+				}
+			} else if r.stream.Applied() > c.Offset {
+				r.oldest = c.At
+			}
 			c.Release()
 			copy(r.queue, r.queue[1:])
 			r.queue = r.queue[:len(r.queue)-1]
@@ -308,6 +342,10 @@ func (r *Replica) applyQueue() {
 			continue
 		}
 		r.srv.CallMaster(r.master, args)
+		if r.srv.ResyncWanted != "" {
+			r.resync(r.srv.ResyncWanted)
+			return
+		}
 		r.stream.Done()
 		if n++; n&15 == 0 && r.Nanos()-begin > sliceBudget {
 			r.applying = true
@@ -316,6 +354,8 @@ func (r *Replica) applyQueue() {
 		}
 	}
 	r.srv.Repl.Offset = r.stream.Applied()
+	r.srv.StreamProgress(r.received, r.arrived, r.oldest)
+	r.srv.OffsetMoved()
 	if r.link != nil {
 		r.link.SetApplied(r.stream.Applied())
 	}
@@ -333,4 +373,34 @@ func (r *Replica) loseHistory(err error) {
 	r.resumable = false
 	r.dropStream()
 	r.link.Drop(err)
+}
+
+// resync gives the present history up for a full synchronisation, because of what
+// the data here lacks. The old data is served until then.
+func (r *Replica) resync(reason string) {
+	r.srv.ResyncWanted = ""
+	r.resumable = false
+	r.dropStream()
+	if r.link != nil {
+		r.Logf(commands.LogNotice, "A full resync is needed: %s", reason)
+		r.link.Drop(errors.New(reason))
+	}
+}
+
+// filterChanged puts the filters in force that the directives now ask for. What was
+// left out until now only a full resync can bring.
+func (r *Replica) filterChanged() error {
+	f, err := commands.NewFilter(r.v, r.srv.Table)
+	if err != nil {
+		return config.Refuse("%v", err)
+	}
+	if f.ID() == r.srv.CurrentFilter().ID() {
+		return nil
+	}
+	r.srv.SetFilter(f)
+	r.filter.Store(f)
+	if r.linkHost != "" {
+		r.resync("the filters were changed")
+	}
+	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/commands"
@@ -24,6 +25,7 @@ import (
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/logging"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/masterlink"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/redirect"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/sysinfo"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/tlsio"
 	"github.com/raniellyferreira/redis-inmemory-replica/replproto"
@@ -58,24 +60,32 @@ type Replica struct {
 	synced    bool                // a dataset of the master is in place
 	everUp    bool
 	syncStart int64 // unix ms
-	reconnect int64
-	reads     int64 // chunks of input, and outputs of callbacks (INFO)
-	writes    int64
-	loaded    int64         // keys of the last full sync
-	tlsServer *tlsio.Server // nil without tls-port
-	tlsConfig *tls.Config   // of tlsServer
-	tlsClient *tls.Config   // for connections to the master; nil without tls-replication
-	tlsPort   int           // that tlsServer listens on
+	// Times by Nanos: the start of the last full sync, the arrival of the last byte of
+	// the stream and of the oldest that is not applied, 0 for none. received is the
+	// offset of the last byte.
+	syncAt, arrived, oldest int64
+	received                int64
+	reconnect               int64
+	reads                   int64 // chunks of input, and outputs of callbacks (INFO)
+	writes                  int64
+	loaded                  int64         // keys of the last full sync
+	tlsServer               *tlsio.Server // nil without tls-port
+	tlsConfig               *tls.Config   // of tlsServer
+	tlsClient               *tls.Config   // for connections to the master; nil without tls-replication
+	tlsPort                 int           // that tlsServer listens on
 
-	sys     *sysinfo.Process
-	start   time.Time
-	runID   string
-	pidFile string
-	mu      sync.Mutex
-	started bool
-	stopped bool
-	done    chan struct{}
-	runErr  error
+	redirects *redirect.Pool                  // to the present master, nil until needed
+	retired   []*redirect.Pool                // to earlier ones, until they have ended
+	filter    atomic.Pointer[commands.Filter] // as srv has it, for the goroutine that loads
+	sys       *sysinfo.Process
+	start     time.Time
+	runID     string
+	pidFile   string
+	mu        sync.Mutex
+	started   bool
+	stopped   bool
+	done      chan struct{}
+	runErr    error
 }
 
 // NewFromConfig builds a server from a configuration that was read already. It
@@ -130,6 +140,8 @@ func NewFromConfig(conf *config.Registry, log *logging.Logger) (*Replica, error)
 		ks.Release()
 		return nil, err
 	}
+	r.filter.Store(srv.CurrentFilter())
+	srv.Redirect = (*redirector)(r)
 	r.master = srv.NewMasterClient(0)
 	r.watchConfig()
 	r.watchTLS()
@@ -221,6 +233,7 @@ func (r *Replica) Run() error {
 	if r.tlsServer != nil {
 		r.tlsServer.Close()
 	}
+	r.closeRedirects()
 	r.srv.KS.Release()
 	if r.pidFile != "" {
 		_ = os.Remove(r.pidFile)

@@ -218,7 +218,8 @@ func otherValue(d *Directive) string {
 		"syslog-facility": "local3", "shutdown-on-sigint": "force now", "shutdown-on-sigterm": "save", "supervised": "upstart",
 		"logfile": "out.log", "pidfile": "x.pid", "dbfilename": "x.rdb", "bio_cpulist": "0", "server_cpulist": "0",
 		"aof_rewrite_cpulist": "0", "bgsave_cpulist": "0", "tcp-backlog": "17", "databases": "3", "hz": "33",
-		"tls-protocols": "TLSv1.2", "socket-mark-id": "0", "bind-source-addr": "127.0.0.1", "cluster-announce-hostname": "host-1.example", "aclfile": "",
+		"tls-protocols": "TLSv1.2", "socket-mark-id": "0", "replica-filter-databases": "0 2-5 !3",
+		"replica-filter-keys": `user:* !user:tmp:* "a b"`, "replica-filter-commands": "!publish !@scripting", "bind-source-addr": "127.0.0.1", "cluster-announce-hostname": "host-1.example", "aclfile": "",
 	}
 	if v, ok := special[d.Name]; ok {
 		return v

@@ -50,6 +50,7 @@ func New() *Registry {
 	generalRows(r, v)
 	securityRows(r, v)
 	replicationRows(r, v)
+	partialReplicaRows(r, v)
 	memoryRows(r, v)
 	encodingRows(r, v)
 	monitoringRows(r, v)

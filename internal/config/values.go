@@ -97,6 +97,20 @@ type Values struct {
 	ReplicaExpireGrace        int // s
 	PropagationErrorBehaviour PropagationError
 
+	// Filters of a replica, write redirection, freshness.
+	FilterDatabases     []string // numbers and ranges; with ! in front: left out
+	FilterKeys          []string // globs
+	FilterCommands      []string // globs of names, or @category
+	WriteRedirection    bool
+	RedirectUser        string
+	RedirectAuth        string
+	RedirectTimeout     int // ms
+	RedirectWait        bool
+	RedirectWaitTimeout int   // ms
+	MaxStaleness        int   // ms, 0 no limit
+	MaxStalenessBytes   int64 // 0 no limit
+	LagProbe            int   // ms between probes, 0 only when needed
+
 	// Memory, expiry, eviction.
 	Maxmemory            uint64
 	MaxmemoryPolicy      EvictionPolicy

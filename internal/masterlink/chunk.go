@@ -7,6 +7,8 @@ type Chunk struct {
 	Data []byte // valid until Release
 	// Offset is the replication offset before Data[0].
 	Offset int64
+	// At is when its last byte arrived, by Config.Clock.
+	At int64
 
 	link    *Link
 	buf     []byte

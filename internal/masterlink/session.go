@@ -311,7 +311,7 @@ func (s *session) stream(offset int64) error {
 			c.Release()
 			return err
 		}
-		c.Data, c.Offset = c.buf[:n], offset
+		c.Data, c.Offset, c.At = c.buf[:n], offset, l.lastIO.Load()
 		offset += int64(n)
 		l.host.Post(c.deliver)
 	}
