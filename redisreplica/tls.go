@@ -103,6 +103,7 @@ func (r *Replica) watchTLS() {
 			return config.Refuse("Unable to update TLS configuration. Check server logs.")
 		}
 		r.updateLink()
+		r.dropRedirects()
 		return nil
 	}, tlsDirectives...)
 	r.conf.OnChange(func() error {
