@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/acl"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/resp"
@@ -91,7 +92,7 @@ type Client struct {
 	name        string
 	libName     string
 	libVer      string
-	user        *User
+	user        *acl.User // nil: may do everything
 	multi       *multiState
 	watch       []*watchedKey
 	subs        *subscriptions

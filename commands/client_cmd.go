@@ -202,7 +202,7 @@ func (s *Server) describeClient(c *Client) string {
 	if c.lastCmd != nil {
 		cmd = c.lastCmd.FullName
 	}
-	user := "default"
+	user := "(superuser)"
 	if c.user != nil {
 		user = c.user.Name
 	}
@@ -275,7 +275,7 @@ func clientKillCommand(c *Client) {
 			case equalFold(opt, "laddr"):
 				f.laddr = string(val)
 			case equalFold(opt, "user"):
-				if string(val) != c.srv.defaultUser.Name {
+				if c.srv.acl.Get(string(val)) == nil {
 					c.addReplyError("No such user '" + cText(val) + "'")
 					return
 				}

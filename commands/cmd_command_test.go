@@ -40,6 +40,7 @@ var newerCommands = map[string]string{
 	"xdelex":            "since 8.2",
 	"msetex":            "since 8.4",
 	"delex":             "since 8.4",
+	"digest":            "since 8.4",
 	"delifeq":           "since Valkey 9.0",
 }
 

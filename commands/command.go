@@ -32,6 +32,7 @@ type Command struct {
 	// NewTable sets both, and what follows.
 	FullName string
 	ID       int
+	aclID    int // the command's bit in the rights of users
 
 	parent            *Command
 	first, last, step int

@@ -1,45 +1,25 @@
 package commands
 
-import (
-	"crypto/sha256"
-	"crypto/subtle"
-
-	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
-)
+import "github.com/raniellyferreira/redis-inmemory-replica/internal/acl"
 
 // Commands about the connection itself.
 
-// User is who a client acts as.
-type User struct {
-	Name string
-}
-
-func newDefaultUser() *User { return &User{Name: "default"} }
-
-// nopass tells whether the user needs no password.
-func (u *User) nopass(v *config.Values) bool { return v.RequirePass == "" }
-
-// passwordEqual compares in constant time: digests of equal size, so that not
-// even the length of the password shows.
-func passwordEqual(given []byte, want string) bool {
-	a, b := sha256.Sum256(given), sha256.Sum256([]byte(want))
-	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
-}
-
 const errWrongPass = "-WRONGPASS invalid username-password pair or user is disabled."
 
-// authenticate checks a user and password; it does not answer.
+// authenticate checks a user and password; it does not answer. A failure is
+// recorded, and takes as long whether the user exists or not.
 func (c *Client) authenticate(user, pass []byte) bool {
-	if string(user) != c.srv.defaultUser.Name {
-		// Spend the same time as for a user that exists.
-		passwordEqual(pass, c.srv.V.RequirePass)
-		return false
-	}
-	if c.srv.V.RequirePass != "" && !passwordEqual(pass, c.srv.V.RequirePass) {
+	u := c.srv.acl.Get(string(user))
+	if !u.CheckPassword(pass) {
+		context := "toplevel"
+		if c.flags&flagMulti != 0 {
+			context = "multi"
+		}
+		c.srv.logDenial(c, deniedAuth, context, c.arg(0), string(user))
 		return false
 	}
 	c.authed = true
-	c.user = c.srv.defaultUser
+	c.user = u
 	c.applyLimits()
 	return true
 }
@@ -55,9 +35,9 @@ func authCommand(c *Client) {
 		c.addReplyErrorSyntax()
 		return
 	}
-	user, pass := []byte(c.srv.defaultUser.Name), c.args[1]
+	user, pass := []byte(acl.DefaultName), c.args[1]
 	if len(c.args) == 2 {
-		if c.srv.V.RequirePass == "" {
+		if c.srv.defaultUser.NoPassword() {
 			c.addReplyError("AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?")
 			return
 		}
@@ -137,7 +117,7 @@ func helloCommand(c *Client) {
 		c.addReplyError(errWrongPass)
 		return
 	}
-	if !c.authed {
+	if c.srv.authRequired(c) {
 		c.addReplyError("-NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time")
 		return
 	}
@@ -180,7 +160,7 @@ func resetCommand(c *Client) {
 	c.proto = 2
 	c.name = ""
 	c.user = c.srv.defaultUser
-	c.authed = c.user.nopass(c.srv.V)
+	c.authed = c.user.Open()
 	c.applyLimits()
 	c.addReplyStatus("RESET")
 }

@@ -12,6 +12,8 @@ type cronState struct {
 	cycle *expire.Cycle
 	// fields is the cycle over the expiring fields of hashes.
 	fields *expire.Cycle
+	// freeing is set while a slice of freeing is due.
+	freeing bool
 }
 
 // Cron is the periodic work of the loop: it runs hz times a second and each
@@ -37,12 +39,7 @@ func (s *Server) Cron() int64 {
 			s.serveBlocked() // whose stream has expired is told
 		}
 	}
-	s.KS.Begin(s.now, keyspace.ExpiryIgnored)
-	slice := int64(1e6)
-	if s.KS.LazyPending() > 0 {
-		slice = 3e6 // memory that could be used again is worth more than calm
-	}
-	s.KS.Maintain(s.Host.Nanos, slice)
+	s.maintain()
 	if s.cron.loops%hz == 0 {
 		s.clientsCron()
 		s.trackingCron()
@@ -52,6 +49,38 @@ func (s *Server) Cron() int64 {
 		s.peakMemory = m
 	}
 	return 1e9 / hz
+}
+
+// Freeing goes on between the runs of cron, in slices of freeSlice with pauses of
+// freePause, nanoseconds: half of the loop's time while there is something to free,
+// in steps that a reader does not notice.
+const (
+	maintainSlice = 1e6
+	freeSlice     = 500_000
+	freePause     = 500_000
+)
+
+// maintain is cron's slice of the keyspace's slow work.
+func (s *Server) maintain() {
+	s.KS.Begin(s.now, keyspace.ExpiryIgnored)
+	s.KS.Maintain(s.Host.Nanos, maintainSlice)
+	s.freeMore()
+}
+
+// freeMore has the next slice of freeing run soon, if there is one.
+func (s *Server) freeMore() {
+	if s.cron.freeing || s.KS.LazyPending() == 0 {
+		return
+	}
+	s.cron.freeing = true
+	s.Host.After(freePause, func() {
+		s.cron.freeing = false
+		if s.Busy() {
+			return // a script is half way through; cron comes back to it
+		}
+		s.KS.Free(s.Host.Nanos, freeSlice)
+		s.freeMore()
+	})
 }
 
 // clientsCron closes connections that have been idle for longer than timeout.

@@ -71,6 +71,9 @@ func debugCommand(c *Client) {
 			return
 		}
 		c.addReplyOK()
+	case n == 2 && equalFold(sub, "compact"):
+		s.KS.CompactAll()
+		c.addReplyOK()
 	case n == 3 && equalFold(sub, "protocol"):
 		debugProtocol(c)
 	case n >= 3 && n <= 4 && equalFold(sub, "htstats"):
@@ -238,6 +241,7 @@ func debugHelp(c *Client) {
 	c.addReplyHelp([]string{
 		"CHANGE-REPL-ID", "    Start a new replication history.",
 		"CHECK", "    Verify every structure of the keyspace.",
+		"COMPACT", "    Move all memory that can be moved.",
 		"DIGEST", "    Answer the fingerprint of the dataset.",
 		"DIGEST-VALUE <key> [<key> ...]", "    Answer the fingerprints of values.",
 		"ERROR <text>", "    Answer that error.",

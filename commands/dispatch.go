@@ -199,14 +199,17 @@ func (s *Server) executeNow(c *Client) {
 // answered.
 func (s *Server) gates(c *Client, cmd *Command) bool {
 	flags := cmd.Flags
+	if flags&CmdProtected != 0 && !s.protectedAllowed(c, cmd) {
+		return s.refuse(c, protectedText(cmd.topName()))
+	}
+	if !c.authed && flags&CmdNoAuth == 0 && s.authRequired(c) {
+		return s.refuse(c, errNoAuth)
+	}
 	if c.flags&flagMulti != 0 && flags&CmdNoMulti != 0 {
 		return s.refuse(c, "Command not allowed inside a transaction")
 	}
-	if !c.authed && flags&CmdNoAuth == 0 {
-		return s.refuse(c, errNoAuth)
-	}
-	if flags&CmdProtected != 0 && !s.protectedAllowed(c, cmd) {
-		return s.refuse(c, protectedText(cmd.topName()))
+	if u := c.user; u != nil && !u.Unrestricted && !s.aclGate(c) {
+		return false
 	}
 	obey := c.isMaster()
 	effective := flags

@@ -69,19 +69,19 @@ type fakeConn struct {
 	closed bool
 }
 
-func (c *fakeConn) ID() uint64         { return c.id }
-func (c *fakeConn) RemoteAddr() string { return "127.0.0.1:1234" }
-func (c *fakeConn) LocalAddr() string  { return "127.0.0.1:6379" }
-func (c *fakeConn) Fd() int            { return 9 }
-func (c *fakeConn) IsUnix() bool       { return false }
-func (c *fakeConn) Pending() int       { return 0 }
+func (c *fakeConn) ID() uint64              { return c.id }
+func (c *fakeConn) RemoteAddr() string      { return "127.0.0.1:1234" }
+func (c *fakeConn) LocalAddr() string       { return "127.0.0.1:6379" }
+func (c *fakeConn) Fd() int                 { return 9 }
+func (c *fakeConn) IsUnix() bool            { return false }
+func (c *fakeConn) Pending() int            { return 0 }
 func (c *fakeConn) Flush(out []byte) []byte { return out }
 
-func (c *fakeConn) Push(p []byte)      { c.pushed = append(c.pushed, p...) }
-func (c *fakeConn) Close()             { c.closed = true }
-func (c *fakeConn) CloseAfterFlush()   { c.closed = true }
-func (c *fakeConn) PauseRead()         {}
-func (c *fakeConn) ResumeRead()        {}
+func (c *fakeConn) Push(p []byte)    { c.pushed = append(c.pushed, p...) }
+func (c *fakeConn) Close()           { c.closed = true }
+func (c *fakeConn) CloseAfterFlush() { c.closed = true }
+func (c *fakeConn) PauseRead()       {}
+func (c *fakeConn) ResumeRead()      {}
 
 // newTestServer makes a server that is its own master, with the time standing
 // at one million seconds.

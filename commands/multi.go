@@ -109,6 +109,12 @@ func execCommand(c *Client) {
 	for i := range m.queue {
 		q := &m.queue[i]
 		c.args, c.cmd = q.args, q.cmd
+		if d, at := c.srv.aclCheck(c.user, q.cmd, q.args); d != notDenied {
+			// The rules changed since the command was queued.
+			c.srv.logDenial(c, d, "multi", c.deniedObject(d, at), c.user.Name)
+			c.addReplyError("-NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is no longer allowed for the following reason: " + denialInExec[d])
+			continue
+		}
 		c.srv.call(c)
 	}
 	c.args, c.cmd = args, cmd

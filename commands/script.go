@@ -243,6 +243,9 @@ func (t *scriptState) Call(args [][]byte) []byte {
 	if cmd.Flags&CmdStale == 0 && !obey && s.stale() {
 		return t.refuse("-ERR Can not execute the command on a stale replica")
 	}
+	if text := s.aclScriptCheck(t.caller, cmd, args); text != "" {
+		return t.refuse("-ERR " + text)
+	}
 	if cmd.Flags&CmdWrite != 0 {
 		if t.readOnly {
 			return t.refuse("-ERR Write commands are not allowed from read-only scripts.")
@@ -287,7 +290,11 @@ func (t *scriptState) SetResp(proto int) { t.client.proto = proto }
 // CheckACL implements scripting.Host.
 func (t *scriptState) CheckACL(args [][]byte) (allowed, known bool) {
 	cmd, _ := t.s.Table.LookupArgs(args)
-	return cmd != nil, cmd != nil
+	if cmd == nil {
+		return false, false
+	}
+	d, _ := t.s.aclCheck(t.client.user, cmd, args)
+	return d == notDenied, true
 }
 
 // Log implements scripting.Host.

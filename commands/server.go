@@ -6,6 +6,7 @@ import (
 
 	"github.com/raniellyferreira/redis-inmemory-replica/dict"
 	"github.com/raniellyferreira/redis-inmemory-replica/expire"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/acl"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
@@ -186,7 +187,10 @@ type Server struct {
 	cmdStats []cmdStat
 
 	errorStats  map[string]*int64
-	defaultUser *User
+	acl         *acl.Users
+	defaultUser *acl.User
+	aclLog      aclLog
+	aclKeys     []KeyRef // storage of aclCheck
 
 	// Loading is true from the start of the first synchronisation until its
 	// data is in place: there is nothing yet that could be served.
@@ -290,7 +294,9 @@ func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, erro
 	}
 	s.SetFilter(f)
 	s.afterGates = s.V.WriteRedirection || s.limitsStaleness()
-	s.defaultUser = newDefaultUser()
+	if err := s.initACL(); err != nil {
+		return nil, err
+	}
 	s.Repl = ReplID{ID: hexID(host.RandomBytes(20)), ID2: ZeroReplID, SecondOffset: -1}
 	s.now = host.UnixMilli()
 	s.monoNow = host.Nanos()
@@ -324,7 +330,7 @@ func (s *Server) NewClient(conn Conn) *Client {
 		db: s.KS.DB(0), reader: resp.NewReader(),
 		createdAt: s.now, lastUsed: s.now, user: s.defaultUser,
 	}
-	c.authed = s.defaultUser.nopass(s.V)
+	c.authed = s.defaultUser.Open()
 	c.applyReaderLimits()
 	s.clients.add(c)
 	s.byID[c.id] = c
@@ -343,7 +349,7 @@ func (c *Client) applyReaderLimits() {
 // a script, the embedding program.
 func (s *Server) NewInternalClient() *Client {
 	return &Client{
-		srv: s, proto: 2, db: s.KS.DB(0), authed: true, user: s.defaultUser,
+		srv: s, proto: 2, db: s.KS.DB(0), authed: true,
 		flags: flagInternal, createdAt: s.now, lastUsed: s.now,
 	}
 }
@@ -384,7 +390,7 @@ func (s *Server) Admit(conn Conn) string {
 		s.Stats.RejectedConns++
 		return "-ERR max number of clients reached\r\n"
 	}
-	if s.V.ProtectedMode && s.V.RequirePass == "" && !isLocal(conn) {
+	if s.V.ProtectedMode && s.defaultUser.NoPassword() && !isLocal(conn) {
 		s.Stats.RejectedConns++
 		return "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.\r\n"
 	}

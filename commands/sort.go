@@ -132,9 +132,16 @@ func (c *Client) parseSort(readonly bool) (q sortQuery, ok bool) {
 			q.by = c.args[j+1]
 			if bytes.IndexByte(cutAtZero(q.by), '*') < 0 {
 				q.dontSort = true
+			} else if !c.readsAllKeys() {
+				c.addReplyError("BY option of SORT denied due to insufficient ACL permissions.")
+				return q, false
 			}
 			j++
 		case equalFold(opt, "get") && left >= 1:
+			if !c.readsAllKeys() {
+				c.addReplyError("GET option of SORT denied due to insufficient ACL permissions.")
+				return q, false
+			}
 			q.get = append(q.get, parseKeyPattern(c.args[j+1]))
 			j++
 		default:

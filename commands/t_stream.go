@@ -184,6 +184,7 @@ type streamOptions struct {
 	noMkstream bool
 	trims      bool
 	trim       stream.Trim
+	refs       refPolicy
 }
 
 // parseStreamOptions reads them and returns the position of the ID (for XADD);
@@ -236,6 +237,8 @@ loop:
 			limitGiven = true
 		case xadd && equalFold(opt, "nomkstream"):
 			o.noMkstream = true
+		case isRefPolicy(opt):
+			o.refs, _ = parseRefPolicy(opt)
 		case xadd:
 			if o.id, o.autoSeq, ok = parseStreamID(opt, 0, true, true); !ok {
 				c.addReplyError(errStreamID)
@@ -347,7 +350,7 @@ func xaddCommand(c *Client) {
 	c.signalModified(key)
 	c.notify(notifyStream, "xadd", key)
 	c.srv.dirty++
-	if o.trims && s.Trim(v.A, o.trim) > 0 {
+	if o.trims && trimStream(v, o.trim, o.refs) > 0 {
 		c.notify(notifyStream, "xtrim", key)
 	}
 }
@@ -366,7 +369,7 @@ func xtrimCommand(c *Client) {
 		c.addReplyLongLong(0)
 		return
 	}
-	n := v.Stream().Trim(v.A, o.trim)
+	n := trimStream(v, o.trim, o.refs)
 	if n > 0 {
 		c.notify(notifyStream, "xtrim", key)
 		c.signalModified(key)

@@ -35,14 +35,14 @@ const setAnyExpire = setEX | setPX | setEXAT | setPXAT
 
 // parseSetOptions reads the options of SET (get false) or GETEX from argument
 // first on. It answers a syntax error itself and returns false.
-func (c *Client) parseSetOptions(first int, getex bool) (flags setFlags, expire []byte, ok bool) {
+func (c *Client) parseSetOptions(first int, getex bool) (flags setFlags, cond condition, expire []byte, ok bool) {
 	for j := first; j < len(c.args); j++ {
 		opt := c.args[j]
 		hasNext := j+1 < len(c.args)
 		switch {
-		case !getex && equalFold(opt, "nx") && flags&setXX == 0:
+		case !getex && equalFold(opt, "nx") && flags&setXX == 0 && !cond.given:
 			flags |= setNX
-		case !getex && equalFold(opt, "xx") && flags&setNX == 0:
+		case !getex && equalFold(opt, "xx") && flags&setNX == 0 && !cond.given:
 			flags |= setXX
 		case !getex && equalFold(opt, "get"):
 			flags |= setGet
@@ -67,11 +67,17 @@ func (c *Client) parseSetOptions(first int, getex bool) (flags setFlags, expire 
 			j++
 			expire = c.args[j]
 		default:
+			if !getex && hasNext && flags&(setNX|setXX) == 0 && !cond.given {
+				if cond, ok = parseCondition(opt, c.args[j+1]); ok {
+					j++
+					continue
+				}
+			}
 			c.addReplyErrorSyntax()
-			return 0, nil, false
+			return 0, cond, nil, false
 		}
 	}
-	return flags, expire, true
+	return flags, cond, expire, true
 }
 
 // expireMillis turns the argument of EX, PX, EXAT or PXAT into an absolute
@@ -149,11 +155,29 @@ func setCommand(c *Client) {
 		c.setGeneric(0, c.args[2], nil, nil, nil)
 		return
 	}
-	flags, expire, ok := c.parseSetOptions(3, false)
+	flags, cond, expire, ok := c.parseSetOptions(3, false)
 	if !ok {
 		return
 	}
+	if cond.given {
+		c.setIf(&cond, flags, expire)
+		return
+	}
 	c.setGeneric(flags, c.args[2], expire, nil, nil)
+}
+
+// setIf is SET with a condition on the present value.
+func (c *Client) setIf(cond *condition, flags setFlags, expire []byte) {
+	holds, ok := c.meets(cond, c.args[1])
+	switch {
+	case !ok:
+	case holds:
+		c.setGeneric(flags, c.args[2], expire, nil, nil)
+	case flags&setGet != 0:
+		c.getGeneric()
+	default:
+		c.addReplyNull()
+	}
 }
 
 func replyOne(c *Client)  { c.addReplyLongLong(1) }
@@ -189,7 +213,7 @@ func (c *Client) getGeneric() bool {
 func getCommand(c *Client) { c.getGeneric() }
 
 func getexCommand(c *Client) {
-	flags, expire, ok := c.parseSetOptions(2, true)
+	flags, _, expire, ok := c.parseSetOptions(2, true)
 	if !ok {
 		return
 	}

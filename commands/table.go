@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/bits"
 	"sort"
+
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/acl"
 )
 
 // The table of all commands, found by name.
@@ -27,6 +29,7 @@ type Table struct {
 	top    []*Command          // top-level commands, by name
 	byID   []*Command          // all commands and subcommands
 	byOrig map[string]*Command // top-level commands by the name in the row
+	acl    *acl.Commands
 }
 
 // Rename gives a top-level command another name, as rename-command does; with
@@ -68,8 +71,9 @@ func newTable(rows []*Command, renames []Rename) (*Table, error) {
 	for _, c := range rows {
 		known[c.Name] = true
 	}
-	rows = callable(rows)
 	sort.Slice(rows, func(i, j int) bool { return rows[i].Name < rows[j].Name })
+	t.acl = aclVocabulary(rows)
+	rows = callable(rows)
 	names := make(map[string]*Command, len(rows))
 	for _, c := range rows {
 		if t.byOrig[c.Name] != nil {

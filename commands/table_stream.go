@@ -17,6 +17,7 @@ func streamCommands() []*Command {
 			Arity:   -6, Flags: CmdWrite | CmdFast, ACL: CatStream,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyUpdate|KeyDelete)},
 			Args:     args("key#0 group [condition<KEEPREF | DELREF | ACKED>] IDS ids(numids:int id...)"),
+			Proc:     xackdelCommand,
 		},
 		{
 			Name: "xadd", Since: "5.0.0", Complexity: "O(1), and O(N) for N entries that are trimmed",
@@ -67,6 +68,7 @@ func streamCommands() []*Command {
 			Arity:   -5, Flags: CmdWrite | CmdFast, ACL: CatStream,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyDelete)},
 			Args:     args("key#0 [condition<KEEPREF | DELREF | ACKED>] IDS ids(numids:int id...)"),
+			Proc:     xdelexCommand,
 		},
 		{
 			Name: "xgroup", Since: "5.0.0", Complexity: "Depends on the subcommand",

@@ -33,6 +33,7 @@ func stringCommands() []*Command {
 			Arity:   -2, Flags: CmdWrite | CmdFast, ACL: CatString,
 			KeySpecs: []KeySpec{keyAt(1, KeyRW|KeyDelete)},
 			Args:     args("key#0 [condition<IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE ifdne-digest>]"),
+			Proc:     delexCommand,
 		},
 		{
 			Name: "delifeq", Since: "9.0.0", Complexity: "O(1)",
@@ -40,6 +41,15 @@ func stringCommands() []*Command {
 			Arity:   3, Flags: CmdWrite, ACL: CatString,
 			KeySpecs: []KeySpec{keyAt(1, KeyRM|KeyAccess|KeyDelete)},
 			Args:     args("key#0 value"),
+			Proc:     delifeqCommand,
+		},
+		{
+			Name: "digest", Since: "8.4.0", Complexity: "O(N), N being the length of the string",
+			Summary: "Answers the XXH3 digest of a string.",
+			Arity:   2, Flags: CmdReadonly | CmdFast, ACL: CatString,
+			KeySpecs: []KeySpec{keyAt(1, KeyRO|KeyAccess)},
+			Args:     args("key#0"),
+			Proc:     digestCommand,
 		},
 		{
 			Name: "get", Since: "1.0.0", Complexity: "O(1)",
@@ -141,6 +151,7 @@ func stringCommands() []*Command {
 			Args: args("numkeys:int data(key#0 value)... [condition<NX | XX>] " +
 				"[expiration<EX seconds:int | PX milliseconds:int | EXAT unix-time-seconds:unixtime | PXAT unix-time-milliseconds:unixtime | KEEPTTL>]"),
 			Tips: []string{"request_policy:multi_shard", "response_policy:all_succeeded"},
+			Proc: msetexCommand,
 		},
 		{
 			Name: "msetnx", Since: "1.0.1", Complexity: "O(N), N being the number of keys",

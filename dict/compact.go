@@ -22,6 +22,7 @@ type compaction struct {
 	head   uint32 // list of them
 	freed  int    // slabs freed since CompactBegin
 
+	all    bool  // mark every slab with room, whatever it gains
 	phase  uint8 // of CompactMark
 	cursor uint32
 	counts [numClasses][fillSteps]uint32 // slabs by class and sixteenths full
@@ -65,6 +66,13 @@ func (a *Arena) CompactBegin() bool {
 	return true
 }
 
+// CompactBeginAll starts a compaction that moves whatever can be moved, though it may free nothing: every block of every
+// slab that is not full. It is there for tests, which it shows who keeps a reference too long.
+func (a *Arena) CompactBeginAll() {
+	a.CompactEnd()
+	a.compact = compaction{phase: compactCounting, all: true}
+}
+
 // CompactMark marks slabs to be emptied, looking at no more than that many units of 64 KB, and says whether there is more
 // to do. A unit takes about 2 ns.
 func (a *Arena) CompactMark(budget int) bool {
@@ -91,7 +99,14 @@ func (a *Arena) CompactMark(budget int) bool {
 		for ; budget > 0 && k.cursor > 0; budget-- {
 			k.cursor--
 			m := &a.slabs[k.cursor]
-			if m.class == classNone || m.class == classCont || k.take[m.class] == 0 || m.flags&slabListed == 0 {
+			if m.class == classNone || m.class == classCont || m.flags&slabListed == 0 {
+				continue
+			}
+			if k.all {
+				a.evacuate(int(m.class), k.cursor)
+				continue
+			}
+			if k.take[m.class] == 0 {
 				continue
 			}
 			// This slab is among the sparsest if the sparser ones leave some to take.

@@ -246,9 +246,6 @@ func Open(conf *config.Registry) (*Replica, error) {
 	for _, secret := range conf.Passwords() {
 		log.Hide(secret)
 	}
-	if len(v.Users) > 0 {
-		return nil, v.Users[0].At.Errorf("users other than the default one are not supported yet")
-	}
 	r, err := NewFromConfig(conf, log)
 	if err != nil {
 		return nil, err

@@ -13,7 +13,6 @@ var pending = []string{
 	"tls-client-key-file", "tls-client-key-file-pass", "tls-ca-cert-file", "tls-ca-cert-dir", "tls-auth-clients",
 	"tls-replication", "tls-protocols", "tls-ciphers", "tls-session-caching",
 	"dynamic-hz", "activerehashing", "shutdown-timeout", "shutdown-on-sigint", "shutdown-on-sigterm",
-	"aclfile", "acllog-max-len", "acl-pubsub-default",
 	"repl-ping-replica-period", "repl-backlog-ttl", "repl-disable-tcp-nodelay", "repl-diskless-sync",
 	"repl-diskless-sync-delay", "repl-diskless-sync-max-replicas", "min-replicas-to-write", "min-replicas-max-lag",
 	"propagation-error-behavior",
@@ -24,7 +23,7 @@ var pending = []string{
 
 // guarded are the pending directives that protect data. Ignoring them would serve it more openly than the operator
 // asked for, so anything but their default is refused.
-var guarded = []string{"tls-port", "tls-replication", "aclfile"}
+var guarded = []string{"tls-port", "tls-replication"}
 
 func markPending(r *Registry) {
 	left := len(pending)

@@ -120,11 +120,11 @@ func TestGuardedDirectivesAreRefused(t *testing.T) {
 		if !d.is(Pending) {
 			continue // the feature is there
 		}
-		value := map[string]string{"tls-port": "6390", "tls-replication": "yes", "aclfile": "/users.acl"}[name]
+		value := map[string]string{"tls-port": "6390", "tls-replication": "yes"}[name]
 		if err := r.LoadLines("f", []byte(name+" "+value)); err == nil || !strings.Contains(err.Error(), "not supported") {
 			t.Errorf("%s %s: %v", name, value, err)
 		}
-		if err := r.LoadLines("f", []byte(name+" "+map[string]string{"tls-port": "0", "tls-replication": "no", "aclfile": `""`}[name])); err != nil {
+		if err := r.LoadLines("f", []byte(name+" "+map[string]string{"tls-port": "0", "tls-replication": "no"}[name])); err != nil {
 			t.Errorf("%s with its default: %v", name, err)
 		}
 	}

@@ -132,14 +132,24 @@ type compactState struct {
 	inner  uint64
 }
 
+// Free frees a part of what was deleted or flushed: at most budget nanoseconds
+// by the clock nanos, a little more for the last step. True when nothing is left.
+func (ks *Keyspace) Free(nanos func() int64, budget int64) bool {
+	end := nanos() + budget
+	for ks.freeSlice(lazyBuckets) {
+		if nanos() > end {
+			return false
+		}
+	}
+	return true
+}
+
 // Maintain does a slice of the slow work: at most budget nanoseconds by the
 // clock nanos, a little more for the last step.
 func (ks *Keyspace) Maintain(nanos func() int64, budget int64) {
 	end := nanos() + budget
-	for ks.freeSlice(lazyBuckets) {
-		if nanos() > end {
-			return
-		}
+	if !ks.Free(nanos, budget) {
+		return
 	}
 	for _, db := range ks.dbs {
 		for db.table.RehashStep(ks.a, 64) {
@@ -211,6 +221,16 @@ func (ks *Keyspace) compactSlice(nanos func() int64, end int64) {
 	}
 	ks.a.CompactEnd()
 	*c = compactState{}
+}
+
+// CompactAll moves every record and every part of a value that can be moved, in
+// one go: a debugging aid, which shows a reference that was kept too long.
+func (ks *Keyspace) CompactAll() {
+	ks.compact = compactState{running: true}
+	ks.a.CompactBeginAll()
+	for ks.compact.running {
+		ks.compactSlice(func() int64 { return 0 }, 0)
+	}
 }
 
 // compactValues moves what the large values noted in c refer to; false if the

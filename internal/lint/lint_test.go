@@ -51,6 +51,7 @@ var rooms = []room{
 	{dir: "expire", floor: 10, owned: true},
 	{dir: "replproto", floor: 10, owned: true},
 	{dir: "internal/config", floor: 10, owned: true},
+	{dir: "internal/acl", floor: 10, owned: true},
 	{dir: "dict", floor: 0, owned: true},
 	{dir: "resp", floor: 0, owned: true},
 	{dir: "eventloop", floor: 0},

@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 type pair struct {
 	redis, ours       *testutil.Server
 	redisCtl, oursCtl *testutil.Conn // control connections: flush, digest
+	oursAddr          string         // where lanes reach ours, when not at its own address
 }
 
 func newPair(t *testing.T, args ...string) *pair {
@@ -42,6 +43,9 @@ func newPair(t *testing.T, args ...string) *pair {
 		t.FailNow()
 	}
 	p.redisCtl, p.oursCtl = p.redis.Dial(t), p.ours.Dial(t)
+	if redisCommands == nil {
+		redisCommands = texts(t, p.redisCtl, "COMMAND", "LIST")
+	}
 	return p
 }
 
@@ -88,10 +92,14 @@ const replyTimeout = 8 * time.Second
 
 func (p *pair) open(proto int) (*lane, error) {
 	l := &lane{}
+	oursAddr := p.oursAddr
+	if oursAddr == "" {
+		oursAddr = p.ours.Addr()
+	}
 	for _, side := range []struct {
 		to   **testutil.Conn
 		addr string
-	}{{&l.redis, p.redis.Addr()}, {&l.ours, p.ours.Addr()}} {
+	}{{&l.redis, p.redis.Addr()}, {&l.ours, oursAddr}} {
 		c, err := testutil.Dial(side.addr)
 		if err != nil {
 			l.close()
