@@ -152,11 +152,9 @@ var (
 func aclRule(r *rand.Rand, cats []string, inner bool) string {
 	command := func() string {
 		name := pick(r, aclCommands)
-		switch r.IntN(12) {
-		case 0:
+		// First arguments ("+select|1") are in testdata/acl.txt: redis-server describes several of them in an order of its own.
+		if r.IntN(12) == 0 {
 			name = strings.ToUpper(name)
-		case 1:
-			name += "|" + pick(r, []string{"0", "1", "OBJECT", "object", "", "get", "x y"})
 		}
 		return name
 	}
