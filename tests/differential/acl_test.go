@@ -249,7 +249,15 @@ func TestRandomRules(t *testing.T) {
 				break
 			}
 		}
-		ok := do("ACL", "GETUSER", "u") && do("ACL", "LIST")
+		// A description sums a user up by the categories that fit best, and which fit best hangs on every row of the table: with categories in
+		// the rules it is what DRYRUN says that must agree.
+		categories := false
+		for _, cmd := range history {
+			for _, rule := range cmd {
+				categories = categories || strings.Contains(rule, "@")
+			}
+		}
+		ok := categories || (do("ACL", "GETUSER", "u") && do("ACL", "LIST"))
 		for range 25 {
 			if !ok {
 				break
