@@ -38,9 +38,6 @@ func (c *Client) lookupKeyWrite(key []byte) (keyspace.Entry, bool) {
 // setKey stores a string under a key, whatever it held, and reports the
 // change. when is the expiry (keyspace.NoExpire, KeepExpire or unix ms).
 func (c *Client) setKey(key, val []byte, enc byte, when int64) {
-	if c.propagating() || c.srv.notifyFlags&notifyExpired != 0 {
-		c.db.LookupWrite(key) // one that has expired goes by itself, and is heard to
-	}
 	c.db.SetString(key, val, enc, when)
 	c.signalModified(key)
 }

@@ -236,8 +236,8 @@ type FilterStats struct {
 // would take it for the whole.
 func (s *Server) Filtered() bool { return s.filter != nil && s.following }
 
-// ErrFiltered is what a replica that asks a filtered one for its stream is told.
-const ErrFiltered = "-ERR This replica holds only a part of its master's data (replica-filter-*) and cannot feed replicas. Follow the master itself."
+// errFiltered is what a replica that asks a filtered one for its stream is told.
+const errFiltered = "-ERR This replica holds only a part of its master's data (replica-filter-*) and cannot feed replicas. Follow the master itself."
 
 // CurrentFilter is the filter in force, nil for none. Loop goroutine.
 func (s *Server) CurrentFilter() *Filter {

@@ -114,8 +114,6 @@ func (s *Server) armProbe() {
 	})
 }
 
-var pingWire = []byte("*1\r\n$4\r\nPING\r\n")
-
 // sendProbe asks the master for its offset.
 func (s *Server) sendProbe() {
 	f := &s.fresh
@@ -124,7 +122,7 @@ func (s *Server) sendProbe() {
 	}
 	f.asked = true
 	at := s.Host.Nanos()
-	s.Redirect.Do(&RedirectCall{Proto: 2, Wire: pingWire, Replies: 1, Offset: true, Done: func(res RedirectResult) {
+	s.Redirect.Do(&RedirectCall{Proto: 2, Wire: rawPing, Replies: 1, Offset: true, Done: func(res RedirectResult) {
 		f.asked = false
 		s.probed(at, res)
 	}})

@@ -36,7 +36,9 @@ type propagation struct {
 	firstDB, lastDB int
 	selected        int // database that the stream is in, -1 unknown
 	head            []byte
-	number          []byte // see propNumber
+	number          []byte   // see propNumber
+	args            [][]byte // scratch for a command with some arguments replaced
+	ids             []byte   // scratch for stream IDs among them
 }
 
 type propagateAs uint8
@@ -118,10 +120,7 @@ func (s *Server) addEffect(db int, args [][]byte) {
 	}
 	p.lastDB = db
 	p.n++
-	p.effects = resp.AppendArray(p.effects, len(args))
-	for _, a := range args {
-		p.effects = resp.AppendBulk(p.effects, a)
-	}
+	p.effects = resp.AppendCall(p.effects, args)
 }
 
 // rewrite puts a command in place of the one in execution. Called once what it

@@ -85,6 +85,7 @@ func TestPropagationAllocatesNothing(t *testing.T) {
 	c := newTestClient(s)
 	in := append(wire("SET", "key", "value"), wire("SET", "key", "value", "EX", "100")...)
 	in = append(in, wire("EXPIRE", "key", "50")...)
+	in = append(in, wire("XADD", "stream", "MAXLEN", "~", "10", "*", "field", "value")...)
 	out := make([]byte, 0, 1024)
 	run := func() {
 		c.SetOutput(out)
@@ -100,6 +101,25 @@ func TestPropagationAllocatesNothing(t *testing.T) {
 	run()
 	if n := testing.AllocsPerRun(200, func() { conn.pushed = conn.pushed[:0]; run() }); n != 0 {
 		t.Errorf("%v allocations with a replica", n)
+	}
+}
+
+// TestSyncWithFieldExpiry: the version of a full sync's payload follows from what it must hold.
+func TestSyncWithFieldExpiry(t *testing.T) {
+	for _, step := range []struct{ cmd, want string }{
+		{"HSET h f v", "REDIS0010"},
+		{"HPEXPIRE h 100000 FIELDS 1 f", "REDIS0012"},
+	} {
+		s, _ := newTestServer(t, "repl-diskless-sync-delay", "0")
+		c := newTestClient(s)
+		do(c, "HSET", "h", "f", "v")
+		do(c, strings.Fields(step.cmd)...)
+		r := newTestClient(s)
+		do(r, "REPLCONF", "listening-port", "7777", "capa", "eof")
+		got := do(r, "PSYNC", "?", "-1")
+		if !strings.Contains(got, step.want) || r.conn.(*fakeConn).closed {
+			t.Errorf("after %s a replica is sent %.120q", step.cmd, got)
+		}
 	}
 }
 

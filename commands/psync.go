@@ -77,8 +77,8 @@ func (s *Server) mayServeReplica(c *Client) bool {
 	switch {
 	case s.following && !s.Host.Replication().Up:
 		c.addReplyError("-NOMASTERLINK Can't SYNC while not connected with my master")
-	case s.filter != nil:
-		c.addReplyError("This server holds only a part of its master's data (replica-filter-...) and serves no replicas")
+	case s.Filtered():
+		c.addReplyError(errFiltered)
 	case len(c.out) > 0 || c.conn == nil || c.conn.Pending() > 0:
 		c.addReplyError("SYNC and PSYNC are invalid with pending output")
 	default:

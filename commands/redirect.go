@@ -162,11 +162,7 @@ func (s *Server) redirect(c *Client, cmd *Command) bool {
 		sess := s.Redirect.Session(q.DB, q.Proto)
 		st.alone, st.session = true, sess
 		q.Done = func(res RedirectResult) {
-			if res.Err == nil {
-				c.endSession(sess, false)
-			} else {
-				c.endSession(sess, true)
-			}
+			c.endSession(sess, res.Err != nil)
 			s.redirected(c, e, res)
 		}
 		sess.Do(q)
@@ -238,11 +234,7 @@ func appendCall(dst []byte, args [][]byte) []byte {
 	if dst == nil {
 		dst = make([]byte, 0, respSize(args))
 	}
-	dst = resp.AppendArray(dst, len(args))
-	for _, a := range args {
-		dst = resp.AppendBulk(dst, a)
-	}
-	return dst
+	return resp.AppendCall(dst, args)
 }
 
 // behindRedirected deals with a command that follows redirected ones whose replies

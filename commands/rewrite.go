@@ -91,9 +91,16 @@ func (c *Client) rewriteStream(o *streamOptions, v object.Value, idAt int, id st
 	if !c.propagating() || idAt == 0 && !approx {
 		return
 	}
-	args := append([][]byte(nil), c.args...)
+	p := &c.srv.prop
+	p.args = append(p.args[:0], c.args...)
+	args, ids := p.args, p.ids[:0]
+	text := func(id stream.ID) []byte {
+		at := len(ids)
+		ids = id.AppendText(ids)
+		return ids[at:]
+	}
 	if idAt != 0 {
-		args[idAt] = id.AppendText(nil)
+		args[idAt] = text(id)
 	}
 	if approx {
 		args[o.trimAt-1] = wordExact
@@ -103,12 +110,14 @@ func (c *Client) rewriteStream(o *streamOptions, v object.Value, idAt int, id st
 				first = id
 				return false
 			})
-			args[o.trimAt] = first.AppendText(nil)
+			args[o.trimAt] = text(first)
 		} else {
 			args[o.trimAt] = c.srv.propNumber(int64(s.Length))
 		}
 	}
+	p.ids = ids
 	c.rewrite(args...)
+	clear(args)
 }
 
 // propagateClaim writes who has an entry pending, since when and how often it was

@@ -8,9 +8,16 @@ import (
 
 var errReplicasLeft = errors.New("no replica is left that waits for it")
 
-// syncVersion is the RDB version of what replicas are sent: Redis 5 cannot read
-// it, Redis 7.0 and all later ones can.
-const syncVersion = 10
+// syncVersion is the RDB version of what replicas are sent: 10, which Redis 7.0
+// and all later ones read, unless fields of hashes have an expiry, which takes 12 (Redis 7.4).
+func (s *Server) syncVersion() int {
+	for i := range s.KS.Databases() {
+		if s.KS.DB(i).FieldExpires() > 0 {
+			return 12
+		}
+	}
+	return rdb.DumpVersion
+}
 
 // syncWriter hands the encoder's output to the replicas.
 type syncWriter struct{ f *fullSync }
@@ -43,7 +50,7 @@ func (s *Server) emitSyncHeader(enc *rdb.Encoder, streamDB int, functions bool) 
 
 // snapshotForReplicas writes the dataset of now to the replicas of f.
 func (s *Server) snapshotForReplicas(streamDB int, f *fullSync) (stop func(error), err error) {
-	enc := rdb.NewEncoder(syncWriter{f}, syncVersion, s.V.RDBCompression)
+	enc := rdb.NewEncoder(syncWriter{f}, s.syncVersion(), s.V.RDBCompression)
 	if err := s.emitSyncHeader(enc, streamDB, true); err != nil {
 		return nil, err
 	}

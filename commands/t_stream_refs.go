@@ -145,7 +145,27 @@ func deleteEntry(v object.Value, id stream.ID, policy refPolicy) (res int, chang
 }
 
 func xdelexCommand(c *Client) {
-	policy, ids, ok := c.parseDeletion(2)
+	c.deleteEntries(2, deleteEntry)
+}
+
+func xackdelCommand(c *Client) {
+	name := c.args[2]
+	c.deleteEntries(3, func(v object.Value, id stream.ID, policy refPolicy) (int, bool) {
+		g := v.Stream().Group(v.A, name)
+		if g == nil || !g.Ack(v.A, id) {
+			return entryAbsent, false
+		}
+		res, _ := deleteEntry(v, id, policy)
+		if res == entryAbsent {
+			res = entryDeleted // acknowledged, and the entry was gone before
+		}
+		return res, true
+	})
+}
+
+// deleteEntries reads the options and IDs from argument first on, and answers for each ID what one made of it.
+func (c *Client) deleteEntries(first int, one func(v object.Value, id stream.ID, policy refPolicy) (res int, changed bool)) {
+	policy, ids, ok := c.parseDeletion(first)
 	if !ok {
 		return
 	}
@@ -159,51 +179,15 @@ func xdelexCommand(c *Client) {
 	for _, id := range ids {
 		res, changed := entryAbsent, false
 		if found {
-			res, changed = deleteEntry(v, id, policy)
+			before := v.Stream().Length
+			res, changed = one(v, id, policy)
+			deleted = deleted || v.Stream().Length < before
 		}
 		if changed {
 			changes++
 		}
-		deleted = deleted || res == entryDeleted
 		c.addReplyLongLong(int64(res))
 	}
-	c.afterDeletion(key, changes, deleted)
-}
-
-func xackdelCommand(c *Client) {
-	policy, ids, ok := c.parseDeletion(3)
-	if !ok {
-		return
-	}
-	key := c.args[1]
-	v, found, ok := c.lookupStreamWrite(key)
-	if !ok {
-		return
-	}
-	var g *stream.Group
-	if found {
-		g = v.Stream().Group(v.A, c.args[2])
-	}
-	c.addReplyArrayLen(len(ids))
-	changes, deleted := int64(0), false
-	for _, id := range ids {
-		if g == nil || !g.Ack(v.A, id) {
-			c.addReplyLongLong(entryAbsent)
-			continue
-		}
-		changes++
-		res, _ := deleteEntry(v, id, policy)
-		if res == entryDeleted {
-			deleted = true
-		} else if res == entryAbsent {
-			res = entryDeleted // acknowledged, and the entry was gone before
-		}
-		c.addReplyLongLong(int64(res))
-	}
-	c.afterDeletion(key, changes, deleted)
-}
-
-func (c *Client) afterDeletion(key []byte, changes int64, deleted bool) {
 	if changes == 0 {
 		return
 	}

@@ -231,9 +231,9 @@ type Loop struct {
 	dirty     []*Conn  // to be flushed at the end of the callback
 	reap      []doomed // to be closed at the end of the callback
 	unsettled bool     // cur's interests changed
-	pool      bufPool
-	stock     chunkStock
-	peak      int // longest output in scratch since the last tick
+	pool      stock    // of buffers for Out
+	chunks    stock    // of chunks for outQueues
+	peak      int      // longest output in scratch since the last tick
 	nextID    uint64
 	again     []func() // to run in the next turn
 	againOld  []func() // the other buffer of again

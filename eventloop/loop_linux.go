@@ -78,7 +78,7 @@ type (
 // backlog. A loop that was made must be run or stopped to give its descriptors back.
 func New(cfg Config, h Handler) (*Loop, error) {
 	cfg.setDefaults()
-	l := &Loop{cfg: cfg, h: h, done: make(chan struct{})}
+	l := &Loop{cfg: cfg, h: h, done: make(chan struct{}), pool: newPool(), chunks: newChunks()}
 	l.clock.init()
 	l.evfd, l.tmfd, l.sidefd, l.spare = -1, -1, -1, -1
 	l.start, l.ready = make(chan struct{}), make(chan error, 1)
@@ -381,7 +381,7 @@ func (l *Loop) flush(c *Conn, out []byte) int {
 				c.pend = new(outQueue)
 				l.stats.slow++
 			}
-			if c.pend.add(out, &l.stock) {
+			if c.pend.add(out, &l.chunks) {
 				res = bufferTaken
 			}
 		}

@@ -51,7 +51,7 @@ type mailCtx struct{}
 // impossible address gives a *[ListenError]. A loop that was made must be run or stopped.
 func New(cfg Config, h Handler) (*Loop, error) {
 	cfg.setDefaults()
-	l := &Loop{cfg: cfg, h: h, done: make(chan struct{})}
+	l := &Loop{cfg: cfg, h: h, done: make(chan struct{}), pool: newPool(), chunks: newChunks()}
 	l.clock.init()
 	l.start, l.served, l.conns = make(chan struct{}), make(chan struct{}), map[*Conn]struct{}{}
 	l.max = cfg.MaxConns
@@ -277,7 +277,7 @@ func (l *Loop) flush(c *Conn, out []byte) int {
 		if c.pend == nil {
 			c.pend = new(outQueue)
 		}
-		if c.pend.add(out, &l.stock) {
+		if c.pend.add(out, &l.chunks) {
 			res = bufferTaken
 		}
 	}

@@ -23,7 +23,6 @@ const (
 	maxScratch  = 2 << 20   // larger ones are not kept at all
 	chunkMin    = 4 << 10   // first chunk of a queue
 	chunkMax    = 64 << 10
-	stockMax    = 64        // chunks of chunkMax in stock
 	writeMax    = 256 << 10 // handed to one write(2): bounds its time
 	drainMax    = 512 << 10 // sent for one connection in one turn
 )
@@ -35,29 +34,8 @@ type outQueue struct {
 	size   int // unsent bytes
 }
 
-// A chunkStock is the chunks of chunkMax bytes that no queue uses.
-type chunkStock struct{ free [][]byte }
-
-func (s *chunkStock) get() []byte {
-	n := len(s.free) - 1
-	if n < 0 {
-		return make([]byte, 0, chunkMax)
-	}
-	b := s.free[n]
-	s.free[n] = nil
-	s.free = s.free[:n]
-	return b
-}
-
-// put takes a chunk that nobody reads any more; a nil stock drops it.
-func (s *chunkStock) put(b []byte) {
-	if s != nil && cap(b) == chunkMax && len(s.free) < stockMax {
-		s.free = append(s.free, b[:0])
-	}
-}
-
 // add queues b and tells whether it kept b itself.
-func (q *outQueue) add(b []byte, stock *chunkStock) (adopted bool) {
+func (q *outQueue) add(b []byte, chunks *stock) (adopted bool) {
 	q.size += len(b)
 	if len(b) > maxScratch {
 		q.chunks = append(q.chunks, b)
@@ -67,7 +45,7 @@ func (q *outQueue) add(b []byte, stock *chunkStock) (adopted bool) {
 		last := len(q.chunks) - 1
 		if last < q.head || len(q.chunks[last]) == cap(q.chunks[last]) {
 			if last >= q.head || len(b) > chunkMin {
-				q.chunks = append(q.chunks, stock.get())
+				q.chunks = append(q.chunks, chunks.get())
 			} else {
 				q.chunks = append(q.chunks, make([]byte, 0, chunkMin))
 			}
@@ -90,13 +68,13 @@ func (q *outQueue) next() []byte {
 }
 
 // sent takes n bytes, at most len(next()), off the queue.
-func (q *outQueue) sent(n int, stock *chunkStock) {
+func (q *outQueue) sent(n int, chunks *stock) {
 	q.off += n
 	q.size -= n
 	if q.off < len(q.chunks[q.head]) {
 		return
 	}
-	stock.put(q.chunks[q.head])
+	chunks.put(q.chunks[q.head])
 	q.chunks[q.head] = nil
 	q.head++
 	q.off = 0
@@ -115,34 +93,36 @@ const (
 	bufferTaken        // it is part of an outQueue now
 )
 
-// bufPool keeps a few buffers for connections that are written to outside their own callback.
-type bufPool struct {
+// A stock keeps buffers that nobody uses for those who need one next.
+type stock struct {
+	fresh int // capacity of a new buffer
+	most  int // larger ones are not kept
+	limit int // bytes kept in all
 	free  [][]byte
 	bytes int
 }
 
-const (
-	pooledSize = 1 << 10  // of a fresh buffer
-	pooledMax  = 16 << 10 // larger ones are not kept
-	poolBytes  = 1 << 20  // kept in all
-)
+// newPool is for connections that are written to outside their own callback, newChunks for the chunks of queues.
+func newPool() stock   { return stock{fresh: 1 << 10, most: 16 << 10, limit: 1 << 20} }
+func newChunks() stock { return stock{fresh: chunkMax, most: chunkMax, limit: 4 << 20} }
 
-func (p *bufPool) get() []byte {
-	n := len(p.free) - 1
+func (s *stock) get() []byte {
+	n := len(s.free) - 1
 	if n < 0 {
-		return make([]byte, 0, pooledSize)
+		return make([]byte, 0, s.fresh)
 	}
-	b := p.free[n]
-	p.free[n] = nil
-	p.free = p.free[:n]
-	p.bytes -= cap(b)
+	b := s.free[n]
+	s.free[n] = nil
+	s.free = s.free[:n]
+	s.bytes -= cap(b)
 	return b
 }
 
-func (p *bufPool) put(b []byte) {
-	if cap(b) == 0 || cap(b) > pooledMax || p.bytes+cap(b) > poolBytes {
+// put takes a buffer that nobody reads any more; a nil stock drops it.
+func (s *stock) put(b []byte) {
+	if s == nil || cap(b) < s.fresh || cap(b) > s.most || s.bytes+cap(b) > s.limit {
 		return
 	}
-	p.bytes += cap(b)
-	p.free = append(p.free, b[:0])
+	s.bytes += cap(b)
+	s.free = append(s.free, b[:0])
 }

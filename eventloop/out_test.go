@@ -13,7 +13,7 @@ func TestOutQueueModel(t *testing.T) {
 	for seed := range uint64(12) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
 		var q outQueue
-		var stock chunkStock
+		chunks := newChunks()
 		var model []byte
 		src := pattern(1 << 20)
 		size := func() int { return rnd.IntN(1 << rnd.IntN(18)) }
@@ -23,7 +23,7 @@ func TestOutQueueModel(t *testing.T) {
 				at := rnd.IntN(len(src) - n)
 				b := append([]byte(nil), src[at:at+n]...)
 				model = append(model, b...)
-				if !q.add(b, &stock) {
+				if !q.add(b, &chunks) {
 					clear(b) // not adopted: the caller goes on using it
 				}
 			} else if p := q.next(); len(p) > 0 {
@@ -31,7 +31,7 @@ func TestOutQueueModel(t *testing.T) {
 					t.Fatalf("seed %d: the queue's next bytes are not the model's", seed)
 				}
 				n := min(size(), len(p))
-				q.sent(n, &stock)
+				q.sent(n, &chunks)
 				model = model[n:]
 			} else if len(model) > 0 {
 				t.Fatalf("seed %d: the queue is empty, the model holds %d", seed, len(model))
@@ -45,7 +45,7 @@ func TestOutQueueModel(t *testing.T) {
 			if len(p) == 0 || !bytes.HasPrefix(model, p) {
 				t.Fatalf("seed %d: the rest is not the model's", seed)
 			}
-			q.sent(len(p), &stock)
+			q.sent(len(p), &chunks)
 			model = model[len(p):]
 		}
 		if q.next() != nil {
@@ -57,13 +57,13 @@ func TestOutQueueModel(t *testing.T) {
 // Draining moves no byte: quadratic work would take minutes here.
 func TestOutQueueDrainsInSmallSteps(t *testing.T) {
 	var q outQueue
-	var stock chunkStock
+	chunks := newChunks()
 	big := make([]byte, 64<<20)
 	if !q.add(big, nil) {
 		t.Fatal("a large reply was copied")
 	}
 	for range 20000 {
-		q.add(make([]byte, 1000), &stock)
+		q.add(make([]byte, 1000), &chunks)
 	}
 	begin := time.Now()
 	steps := 0
@@ -74,7 +74,7 @@ func TestOutQueueDrainsInSmallSteps(t *testing.T) {
 		q.sent(512, nil)
 	}
 	for q.size > 0 {
-		q.sent(min(512, len(q.next())), &stock)
+		q.sent(min(512, len(q.next())), &chunks)
 		steps++
 	}
 	t.Logf("%d steps in %v", steps, time.Since(begin))
@@ -86,13 +86,13 @@ func TestOutQueueDrainsInSmallSteps(t *testing.T) {
 // Slack is bounded: small pieces share chunks, and the stock of chunks has an end.
 func TestOutQueueOverhead(t *testing.T) {
 	var q outQueue
-	var stock chunkStock
+	chunks := newChunks()
 	sparse := make([]byte, chunkMax, 1<<20)
-	if q.add(sparse, &stock) {
+	if q.add(sparse, &chunks) {
 		t.Error("a buffer that the loop would keep was adopted")
 	}
 	for range 10000 {
-		q.add([]byte("0123456789"), &stock)
+		q.add([]byte("0123456789"), &chunks)
 	}
 	capacity := 0
 	for _, c := range q.chunks {
@@ -101,27 +101,27 @@ func TestOutQueueOverhead(t *testing.T) {
 	if capacity > q.size+2*chunkMax {
 		t.Errorf("%d bytes take %d", q.size, capacity)
 	}
-	q.add(make([]byte, 2*stockMax*chunkMax)[:maxScratch], &stock)
-	for range 2 * stockMax {
-		stock.put(make([]byte, 0, chunkMax))
+	q.add(make([]byte, chunks.limit)[:maxScratch], &chunks)
+	for range 2 * chunks.limit / chunkMax {
+		chunks.put(make([]byte, 0, chunkMax))
 	}
 	for q.size > 0 {
-		q.sent(len(q.next()), &stock)
+		q.sent(len(q.next()), &chunks)
 	}
-	if len(stock.free) != stockMax {
-		t.Errorf("%d chunks in stock, want %d", len(stock.free), stockMax)
+	if len(chunks.free) != chunks.limit/chunkMax {
+		t.Errorf("%d chunks in stock, want %d", len(chunks.free), chunks.limit/chunkMax)
 	}
 }
 
 func TestBufPoolIsBounded(t *testing.T) {
-	var p bufPool
+	p := newPool()
 	for range 10000 {
 		p.put(make([]byte, 10, 8<<10))
 	}
-	if p.bytes > poolBytes {
+	if p.bytes > p.limit {
 		t.Errorf("%d bytes are kept", p.bytes)
 	}
-	p.put(make([]byte, 0, pooledMax+1))
+	p.put(make([]byte, 0, p.most+1))
 	for len(p.free) > 0 {
 		if b := p.get(); len(b) != 0 || cap(b) != 8<<10 {
 			t.Fatalf("len %d, cap %d", len(b), cap(b))

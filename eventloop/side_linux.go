@@ -166,7 +166,7 @@ func (l *Loop) drain(c *Conn) {
 		if n == 0 {
 			return
 		}
-		c.pend.sent(n, &l.stock)
+		c.pend.sent(n, &l.chunks)
 		sent += n
 	}
 	if c.pend.size == 0 {

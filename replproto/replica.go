@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/raniellyferreira/redis-inmemory-replica/resp"
 )
 
 // IDLen is the length in bytes of a replication id.
@@ -175,7 +177,7 @@ func (m *Replica) Start(now int64) {
 		panic(fmt.Sprintf("replproto: Start in phase %v", m.phase))
 	}
 	m.enter(PhasePing, now)
-	m.out = appendCommand(m.out, "PING")
+	m.out = resp.AppendCommand(m.out, "PING")
 }
 
 // Output takes the bytes that are to be written to the master; the slice is valid until
@@ -327,9 +329,9 @@ func (m *Replica) onPing(now int64, line []byte) (Event, error) {
 	}
 	m.enter(PhaseAuth, now)
 	if m.cfg.User != "" {
-		m.out = appendCommand(m.out, "AUTH", m.cfg.User, m.cfg.Pass)
+		m.out = resp.AppendCommand(m.out, "AUTH", m.cfg.User, m.cfg.Pass)
 	} else {
-		m.out = appendCommand(m.out, "AUTH", m.cfg.Pass)
+		m.out = resp.AppendCommand(m.out, "AUTH", m.cfg.Pass)
 	}
 	return Event{}, nil
 }
@@ -351,11 +353,11 @@ func (m *Replica) onAuth(now int64, line []byte) (Event, error) {
 func (m *Replica) sendReplconf(now int64) {
 	m.enter(PhaseReplconf, now)
 	if m.cfg.ListeningPort != 0 {
-		m.out = appendCommand(m.out, "REPLCONF", "listening-port", strconv.Itoa(m.cfg.ListeningPort))
+		m.out = resp.AppendCommand(m.out, "REPLCONF", "listening-port", strconv.Itoa(m.cfg.ListeningPort))
 		m.due = append(m.due, "listening-port")
 	}
 	if m.cfg.AnnounceIP != "" {
-		m.out = appendCommand(m.out, "REPLCONF", "ip-address", m.cfg.AnnounceIP)
+		m.out = resp.AppendCommand(m.out, "REPLCONF", "ip-address", m.cfg.AnnounceIP)
 		m.due = append(m.due, "ip-address")
 	}
 	if len(m.cfg.Capa) > 0 {
@@ -363,7 +365,7 @@ func (m *Replica) sendReplconf(now int64) {
 		for _, c := range m.cfg.Capa {
 			args = append(args, "capa", c)
 		}
-		m.out = appendCommand(m.out, args...)
+		m.out = resp.AppendCommand(m.out, args...)
 		m.due = append(m.due, "capa")
 	}
 	if len(m.due) == 0 {
@@ -390,15 +392,15 @@ func (m *Replica) onReplconf(now int64, line []byte) (Event, error) {
 func (m *Replica) sendPsync(now int64) {
 	m.enter(PhasePsync, now)
 	if m.cfg.ReplID == "" {
-		m.out = appendCommand(m.out, "PSYNC", "?", "-1")
+		m.out = resp.AppendCommand(m.out, "PSYNC", "?", "-1")
 		return
 	}
 	next := strconv.FormatInt(m.cfg.Offset+1, 10)
 	if m.cfg.Failover {
-		m.out = appendCommand(m.out, "PSYNC", m.cfg.ReplID, next, "FAILOVER")
+		m.out = resp.AppendCommand(m.out, "PSYNC", m.cfg.ReplID, next, "FAILOVER")
 		return
 	}
-	m.out = appendCommand(m.out, "PSYNC", m.cfg.ReplID, next)
+	m.out = resp.AppendCommand(m.out, "PSYNC", m.cfg.ReplID, next)
 }
 
 func (m *Replica) onPsync(now int64, line []byte) (Event, error) {
@@ -553,17 +555,4 @@ func quote(line []byte) string {
 		return strconv.Quote(string(line[:most])) + "…"
 	}
 	return strconv.Quote(string(line))
-}
-
-// appendCommand writes one command as a RESP array.
-func appendCommand(dst []byte, args ...string) []byte {
-	dst = append(dst, '*')
-	dst = strconv.AppendInt(dst, int64(len(args)), 10)
-	for _, a := range args {
-		dst = append(dst, "\r\n$"...)
-		dst = strconv.AppendInt(dst, int64(len(a)), 10)
-		dst = append(dst, "\r\n"...)
-		dst = append(dst, a...)
-	}
-	return append(dst, "\r\n"...)
 }

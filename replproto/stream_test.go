@@ -7,9 +7,11 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/raniellyferreira/redis-inmemory-replica/resp"
 )
 
-func cmd(args ...string) []byte { return appendCommand(nil, args...) }
+func cmd(args ...string) []byte { return resp.AppendCommand(nil, args...) }
 
 // apply feeds in in pieces and records each command with the offsets around it.
 func apply(t testing.TB, s *Stream, in []byte, size func() int) (told []string, err error) {

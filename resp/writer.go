@@ -206,3 +206,21 @@ func AppendVerbatim(dst []byte, proto int, ext string, b []byte) []byte {
 	dst = append(dst, b...)
 	return append(dst, '\r', '\n')
 }
+
+// AppendCommand appends a command as a client sends it: an array of bulk strings.
+func AppendCommand(dst []byte, words ...string) []byte {
+	dst = AppendArray(dst, len(words))
+	for _, w := range words {
+		dst = AppendBulkString(dst, w)
+	}
+	return dst
+}
+
+// AppendCall appends a command whose words are bytes.
+func AppendCall(dst []byte, args [][]byte) []byte {
+	dst = AppendArray(dst, len(args))
+	for _, a := range args {
+		dst = AppendBulk(dst, a)
+	}
+	return dst
+}

@@ -60,10 +60,7 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 		switch op {
 		case lua.OP_MOVE:
 			r[a] = r[inst&0x1ff]
-			if t := lb + a + 1; t > reg.top {
-				reg.top = t
-			}
-			continue
+			goto stored
 
 		case lua.OP_MOVEN:
 			r[a] = r[inst&0x1ff]
@@ -83,10 +80,7 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 
 		case lua.OP_LOADK:
 			r[a] = k[inst&0x3ffff]
-			if t := lb + a + 1; t > reg.top {
-				reg.top = t
-			}
-			continue
+			goto stored
 
 		case lua.OP_LOADBOOL:
 			if inst&0x1ff != 0 {
@@ -104,10 +98,7 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 
 		case lua.OP_GETUPVAL:
 			r[a] = cf.Fn.Upvalues[inst&0x1ff].Value()
-			if t := lb + a + 1; t > reg.top {
-				reg.top = t
-			}
-			continue
+			goto stored
 
 		case lua.OP_SETUPVAL:
 			cf.Fn.Upvalues[inst&0x1ff].SetValue(r[a])
@@ -116,10 +107,7 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 		case lua.OP_GETGLOBAL:
 			if v, ok := tableOf(cf.Fn.Env).strdict[string(k[inst&0x3ffff].(lua.LString))]; ok {
 				r[a] = v
-				if t := lb + a + 1; t > reg.top {
-					reg.top = t
-				}
-				continue
+				goto stored
 			}
 
 		case lua.OP_GETTABLE, lua.OP_GETTABLEKS:
@@ -130,10 +118,7 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 			}
 			if v, ok := e.index(r[inst&0x1ff], key); ok {
 				r[a] = v
-				if t := lb + a + 1; t > reg.top {
-					reg.top = t
-				}
-				continue
+				goto stored
 			}
 			cf.Pc = pc
 			e.checkIndex(l, int(inst&0x1ff), r[inst&0x1ff])
@@ -237,10 +222,7 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 				z = math.Pow(float64(x), float64(y))
 			}
 			r[a] = e.boxes.number(z)
-			if t := lb + a + 1; t > reg.top {
-				reg.top = t
-			}
-			continue
+			goto stored
 
 		case lua.OP_UNM:
 			b := int(inst & 0x1ff)
@@ -256,18 +238,12 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 				}
 			}
 			r[a] = e.boxes.number(float64(-x))
-			if t := lb + a + 1; t > reg.top {
-				reg.top = t
-			}
-			continue
+			goto stored
 
 		case lua.OP_NOT:
 			v := r[inst&0x1ff]
 			r[a] = lua.LBool(lua.LVIsFalse(v))
-			if t := lb + a + 1; t > reg.top {
-				reg.top = t
-			}
-			continue
+			goto stored
 
 		case lua.OP_LEN:
 			b := int(inst & 0x1ff)
@@ -286,20 +262,14 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 				e.typeError(l, "get length of", b, v)
 			}
 			r[a] = e.boxes.number(float64(n))
-			if t := lb + a + 1; t > reg.top {
-				reg.top = t
-			}
-			continue
+			goto stored
 
 		case lua.OP_CONCAT:
 			b, c := int(inst&0x1ff), int(inst>>9)&0x1ff
 			cf.Pc = pc
 			if v, ok := e.concat(l, r[b:c+1], b); ok {
 				r[a] = v
-				if t := lb + a + 1; t > reg.top {
-					reg.top = t
-				}
-				continue
+				goto stored
 			}
 
 		case lua.OP_JMP:
@@ -444,6 +414,12 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 		lb = cf.LocalBase
 		r = reg.array[lb:]
 		pc = cf.Pc
+		continue
+
+	stored: // an instruction is done that left its result in register a
+		if t := lb + a + 1; t > reg.top {
+			reg.top = t
+		}
 	}
 }
 

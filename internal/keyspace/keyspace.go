@@ -345,13 +345,18 @@ func (db *DB) forgetExpire(r dict.Ref) {
 	db.forgetFields(rec, r)
 }
 
-// SetString stores a string under a key, whatever it held before. when is
-// the expiry: unix ms, NoExpire or KeepExpire. val must not be a view of the
-// key's own present value.
+// SetString stores a string under a key, whatever it held before; what has
+// expired is reclaimed first, as by LookupWrite. when is the expiry: unix ms,
+// NoExpire or KeepExpire. val must not be a view of the key's own present value.
 func (db *DB) SetString(key, val []byte, enc byte, when int64) {
 	a := db.ks.a
 	h := db.hash(key)
 	s, ok := db.table.Lookup(a, h, key)
+	if ok {
+		if rec := a.Entry(db.table.Ref(a, s)); rec.HasExpire() && db.ks.now > rec.ExpireAt() && db.expireOnAccess(key, true) {
+			s, ok = db.table.Lookup(a, h, key)
+		}
+	}
 	if !ok {
 		if when == KeepExpire {
 			when = NoExpire

@@ -221,7 +221,7 @@ func (c *conn) shake(nc net.Conn) error {
 	var rd resp.ReplyReader
 	buf := make([]byte, 4096)
 	for _, s := range steps {
-		if _, err := nc.Write(Command(nil, s...)); err != nil {
+		if _, err := nc.Write(resp.AppendCommand(nil, s...)); err != nil {
 			return err
 		}
 		reply, err := next(nc, &rd, buf)
@@ -402,15 +402,6 @@ func (c *conn) fail(err error) {
 	for _, r := range c.p.gone(c, pending, up) {
 		r.fail(false, err)
 	}
-}
-
-// Command appends a command in RESP.
-func Command(dst []byte, words ...string) []byte {
-	dst = resp.AppendArray(dst, len(words))
-	for _, w := range words {
-		dst = resp.AppendBulkString(dst, w)
-	}
-	return dst
 }
 
 // ParseOffset finds the history and the offset in the reply to INFO replication;

@@ -102,7 +102,7 @@ type asker struct {
 }
 
 func (a asker) request(words ...string) *Request {
-	return &Request{Proto: 2, Wire: Command(nil, words...), Replies: 1, Done: func(r Result) { a.ch <- outcome(r) }}
+	return &Request{Proto: 2, Wire: resp.AppendCommand(nil, words...), Replies: 1, Done: func(r Result) { a.ch <- outcome(r) }}
 }
 
 func (a asker) want(texts ...string) {
@@ -273,8 +273,8 @@ func TestFirst(t *testing.T) {
 	for _, refuse = range []bool{false, true} {
 		s := p.Session(0, 2)
 		r := a.request("SET", "a")
-		r.First, r.FirstReplies = Command(Command(nil, "PING"), "MULTI"), 2
-		r.Wire, r.Replies = Command(r.Wire, "EXEC"), 2
+		r.First, r.FirstReplies = resp.AppendCommand(resp.AppendCommand(nil, "PING"), "MULTI"), 2
+		r.Wire, r.Replies = resp.AppendCommand(r.Wire, "EXEC"), 2
 		s.Do(r)
 		if refuse {
 			a.want("-NOPERM no")
@@ -306,7 +306,7 @@ func TestOffset(t *testing.T) {
 	p := New(Config{Addr: m.l.Addr().String()})
 	defer p.Close()
 	ch := make(chan Result, 1)
-	p.Do(&Request{Proto: 2, Wire: Command(nil, "SET", "a"), Replies: 1, Offset: true, Done: func(r Result) { ch <- r }})
+	p.Do(&Request{Proto: 2, Wire: resp.AppendCommand(nil, "SET", "a"), Replies: 1, Offset: true, Done: func(r Result) { ch <- r }})
 	if r := <-ch; r.Err != nil || r.Offset != 1234 || r.ReplID != "abc" || string(r.Reply) != "+OK\r\n" {
 		t.Errorf("%+v", r)
 	}

@@ -228,7 +228,7 @@ func (g *generator) command() []string {
 		if g.rnd.IntN(20) == 0 {
 			cmd[0] = strings.ToLower(cmd[0])
 		}
-		if !racy(cmd) {
+		if !racy(cmd) && !waitsLong(cmd) {
 			return cmd
 		}
 	}
@@ -254,6 +254,22 @@ func (g *generator) spoil(cmd []string) []string {
 		cmd[i] = pick(r, junk)
 	}
 	return cmd
+}
+
+// waitsLong finds blocking commands with a timeout that no test waits for: those that spoil, or an argument that was moved, gave 0 or a large one.
+func waitsLong(cmd []string) bool {
+	i := 0
+	switch strings.ToUpper(cmd[0]) {
+	case "BLPOP", "BRPOP", "BRPOPLPUSH", "BLMOVE", "BZPOPMIN", "BZPOPMAX":
+		i = len(cmd) - 1
+	case "BLMPOP", "BZMPOP":
+		i = 1
+	}
+	if i == 0 || i >= len(cmd) {
+		return false
+	}
+	timeout, err := strconv.ParseFloat(strings.TrimSpace(cmd[i]), 64)
+	return err == nil && (timeout == 0 || timeout > 1) && timeout < 1e15
 }
 
 // racy finds commands whose effect depends on the moment they arrive: expiries that fall due while the test runs,
