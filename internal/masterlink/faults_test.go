@@ -601,8 +601,8 @@ func TestStopAnywhere(t *testing.T) {
 		}
 		m.Feed(stream)
 		h := newHost(t)
-		l := Start(quick(m), h)
-		h.on(func() { h.link = l })
+		var l *Link
+		h.on(func() { l = Start(quick(m), h); h.link = l })
 		time.Sleep(time.Duration(i*i*3) * time.Microsecond)
 		var after int
 		h.on(func() {
@@ -653,8 +653,8 @@ func TestNothingLeaks(t *testing.T) {
 			h := newHost(t)
 			lc := quick(m)
 			lc.HandshakeTimeout, lc.TransferTimeout, lc.StreamTimeout = 5*time.Millisecond, 5*time.Millisecond, 5*time.Millisecond
-			l := Start(lc, h)
-			h.on(func() { h.link = l })
+			var l *Link
+			h.on(func() { l = Start(lc, h); h.link = l })
 			time.Sleep(20 * time.Millisecond)
 			h.on(l.Stop)
 			h.close()

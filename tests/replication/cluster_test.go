@@ -103,7 +103,7 @@ func (c *cluster) checkpoint() {
 	c.t.Helper()
 	testutil.Eventually(c.t, syncTimeout, "the master sees the replica online at its offset", c.caughtUp)
 	// A key that falls due is deleted by the master a moment later, and then by the replica.
-	testutil.Eventually(c.t, 10*time.Second, "equal data", func() error { return testutil.SameDigest(c.m, c.r) })
+	testutil.EventuallySame(c.t, 10*time.Second, c.m, c.r)
 	if err := c.offsetsAgree(); err != nil {
 		c.t.Error(err)
 	}

@@ -55,7 +55,7 @@ func settled(t *testing.T, head *node, chain ...*node) {
 			}
 			return nil
 		})
-		testutil.Eventually(t, 10*time.Second, "equal data", func() error { return testutil.SameDigest(head.c, n.c) })
+		testutil.EventuallySame(t, 10*time.Second, head.c, n.c)
 	}
 }
 

@@ -105,6 +105,38 @@ func SameDigest(a, b *Conn) error {
 	return fmt.Errorf("DEBUG DIGEST differs: %s, %s%w", da, db, diff)
 }
 
+// EventuallySame waits until both servers hold the same data, for about d. Digests are compared often; the keys, which takes long where there
+// are many, only when a second has brought no agreement, and never last: what differed may have become equal meanwhile.
+func EventuallySame(tb testing.TB, d time.Duration, a, b *Conn) {
+	tb.Helper()
+	deadline := time.Now().Add(d)
+	for last := error(nil); ; {
+		for poll := time.Now().Add(time.Second); time.Now().Before(poll); time.Sleep(20 * time.Millisecond) {
+			da, err := a.Digest()
+			if err != nil {
+				tb.Fatal(err)
+			}
+			db, err := b.Digest()
+			if err != nil {
+				tb.Fatal(err)
+			}
+			if da == db {
+				return
+			}
+		}
+		if last != nil {
+			tb.Fatalf("not in %v: equal data: %v", d, last)
+		}
+		err := SameDigest(a, b)
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			last = err
+		}
+	}
+}
+
 // DiffKeys compares two servers key by key (DEBUG DIGEST-VALUE, TYPE and PEXPIRETIME in each of 16 databases) and describes at most max
 // differences; an error that says so when it finds none. Sorted sets that differ in the sign
 // of a zero only count as equal, and if there is nothing else the result is nil: a listpack keeps -0 as 0 and a skiplist does not, and which of
