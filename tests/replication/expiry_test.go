@@ -34,7 +34,7 @@ func TestExpiryResumedBacklog(t *testing.T) {
 		}
 	}
 	begin := time.Now()
-	pipeline(keys, func(i int) []string { return []string{"SET", name(i), "1", "PX", "1500"} })
+	pipeline(keys, func(i int) []string { return []string{"SET", name(i), "1", "PX", "5000"} })
 	testutil.Eventually(t, 5*time.Second, "the keys arrive", func() error {
 		if v := c.r.Must(t, "DBSIZE"); v.Int != keys {
 			return fmt.Errorf("%d keys", v.Int)
@@ -45,7 +45,7 @@ func TestExpiryResumedBacklog(t *testing.T) {
 	filler := strings.Repeat("x", 100_000)
 	pipeline(60, func(i int) []string { return []string{"SET", "filler" + strconv.Itoa(i), filler} })
 	pipeline(keys/2, func(i int) []string { return []string{"PERSIST", name(2 * i)} })
-	time.Sleep(time.Until(begin.Add(3500 * time.Millisecond))) // expired for longer than the grace
+	time.Sleep(time.Until(begin.Add(7 * time.Second))) // expired for longer than the grace
 	if v := c.r.Must(t, "DBSIZE"); v.Int < keys {
 		t.Errorf("%d keys while the link is down, want %d", v.Int, keys)
 	}
