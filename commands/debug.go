@@ -123,7 +123,7 @@ func debugPopulate(c *Client) {
 	for i := int64(0); i < count; i++ {
 		key = append(append(key[:0], prefix...), ':')
 		key = numeric.AppendInt(key, i)
-		if _, exists := c.db.LookupWrite(key); exists {
+		if _, exists := c.db.LookupReplace(key); exists {
 			continue
 		}
 		val = numeric.AppendInt(append(val[:0], "value:"...), i)

@@ -248,6 +248,9 @@ func (s *Server) gates(c *Client, cmd *Command) bool {
 	if s.paused.until != 0 && !obey && s.pausedNow(c, effective) {
 		return false
 	}
+	if s.snapshot != nil && !obey && s.waitForSnapshot(c, cmd) {
+		return false
+	}
 	return true
 }
 

@@ -17,6 +17,7 @@ type fakeHost struct {
 	logs  []string
 	timer []func()
 	later []*Client
+	again []func()
 }
 
 func (h *fakeHost) UnixMilli() int64            { return h.milli }
@@ -33,6 +34,7 @@ func (h *fakeHost) After(_ int64, fn func())    { h.timer = append(h.timer, fn) 
 func (h *fakeHost) Resume(c *Client)            { h.s.Resume(c) }
 func (h *fakeHost) DropLink()                   {}
 func (h *fakeHost) ResetLoopStats()             {}
+func (h *fakeHost) Again(fn func())             { h.again = append(h.again, fn) }
 
 func (h *fakeHost) Shutdown(ShutdownOptions) error { return nil }
 
@@ -51,6 +53,17 @@ func (h *fakeHost) RandomBytes(n int) []byte {
 func (h *fakeHost) Answer(c *Client, fn func()) {
 	fn()
 	h.later = append(h.later, c)
+}
+
+// spin runs the work that was put off to later turns, snapshots for example.
+func (h *fakeHost) spin() {
+	for len(h.again) > 0 {
+		list := h.again
+		h.again = nil
+		for _, fn := range list {
+			fn()
+		}
+	}
 }
 
 // turn lets the clients that were answered go on.

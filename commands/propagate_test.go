@@ -15,6 +15,7 @@ func newReplica(t testing.TB, s *Server) (*Client, *fakeConn) {
 	if got := do(c, "PSYNC", "?", "-1"); !strings.HasPrefix(got, "+FULLRESYNC "+s.Repl.ID+" 0\r\n$EOF:") {
 		t.Fatalf("the replica was sent %q", got)
 	}
+	s.Host.(*fakeHost).spin()
 	conn.pushed = conn.pushed[:0]
 	do(c, "REPLCONF", "ACK", "0")
 	return c, conn
@@ -217,6 +218,7 @@ func TestSharedSnapshot(t *testing.T) {
 		t.Fatalf("%d snapshots", started())
 	}
 	do(c, "SET", "k", "x")
+	h.spin()
 	do(a, "REPLCONF", "ACK", "0")
 	if !strings.Contains(string(conns[0].pushed), "$EOF:") || !strings.Contains(string(conns[1].pushed), "\r\n$") {
 		t.Errorf("sent %q and %q", conns[0].pushed, conns[1].pushed)

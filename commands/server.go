@@ -67,6 +67,8 @@ type Host interface {
 	Answer(c *Client, fn func())
 	// DropLink ends the present connection to the master.
 	DropLink()
+	// Again runs fn in a later turn of the loop, after the input that is ready now.
+	Again(fn func())
 	// ResetLoopStats forgets the longest turn.
 	ResetLoopStats()
 }
@@ -250,6 +252,7 @@ type Server struct {
 	filter      *streamFilter // nil without replica-filter-*
 	script      *scriptState  // nil until the first script
 	functions   functionTable
+	snapshot    *Snapshot // under way, or nil
 	// peakMemory and startupMemory are INFO's, bytes.
 	peakMemory, startupMemory int64
 }

@@ -34,6 +34,9 @@ func (r *Replica) After(d int64, fn func()) {
 	time.AfterFunc(time.Duration(max(d, 0)), func() { r.loop.Post(fn) })
 }
 
+// Again runs fn in a later turn of the loop.
+func (r *Replica) Again(fn func()) { r.loop.Again(fn) }
+
 // Sleep stops the loop.
 func (r *Replica) Sleep(nanos int64) { time.Sleep(time.Duration(nanos)) }
 

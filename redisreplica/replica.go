@@ -53,6 +53,7 @@ type Replica struct {
 	master    *commands.Client
 	queue     []*masterlink.Chunk // received, not yet applied in full
 	fed       bool                // queue[0] was given to stream
+	waiting   [][]byte            // command of the stream that waits for a snapshot
 	relayed   int64               // offset up to which our replicas have the stream
 	tail      []byte              // received before queue[0] and not yet relayed
 	applying  bool                // applySlice is due
