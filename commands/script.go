@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"container/list"
 	"errors"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/dict"
@@ -22,7 +23,8 @@ type scriptState struct {
 
 	byText map[string]*scripting.Script
 	bySHA  map[string]*scripting.Script
-	bytes  int64 // of the cached scripts' texts
+	bytes  int64     // of the cached scripts' texts
+	lru    list.List // of the scripts that came by EVAL, the last used first
 
 	running  *scripting.Script
 	function *scripting.Function // the function that runs; nil for a script
@@ -73,16 +75,21 @@ func (t *scriptState) flush() {
 	t.byText = make(map[string]*scripting.Script)
 	t.bySHA = make(map[string]*scripting.Script)
 	t.bytes = 0
+	t.lru.Init()
 	t.engine = t.newEngine()
 }
 
 func (t *scriptState) newEngine() *scripting.Engine {
-	return scripting.New(t, scripting.Options{Version: CompatVersion, VersionNum: compatVersionNum})
+	return scripting.New(t, scripting.Options{Version: CompatVersion, VersionNum: compatVersionNum, MemoryLimit: t.s.V.LuaMemoryLimit})
 }
 
-// load compiles a script, or finds it in the cache.
-func (t *scriptState) load(text []byte) (*scripting.Script, error) {
+// load compiles a script, or finds it in the cache. keep is set by SCRIPT LOAD: what a client loads it expects to find.
+func (t *scriptState) load(text []byte, keep bool) (*scripting.Script, error) {
 	if sc := t.byText[string(text)]; sc != nil {
+		if keep && sc.Evictable() {
+			t.lru.Remove(sc.Use)
+			sc.Use = nil
+		}
 		return sc, nil
 	}
 	sc, err := t.engine.Compile(string(text))
@@ -92,7 +99,23 @@ func (t *scriptState) load(text []byte) (*scripting.Script, error) {
 	t.byText[sc.Text] = sc
 	t.bySHA[sc.SHA] = sc
 	t.bytes += int64(len(sc.Text))
+	if !keep {
+		sc.Use = t.lru.PushFront(sc)
+		if limit := t.s.V.LuaMaxCachedScripts; limit > 0 {
+			for int64(t.lru.Len()) > limit {
+				t.forget(t.lru.Back().Value.(*scripting.Script))
+			}
+		}
+	}
 	return sc, nil
+}
+
+// forget drops a script that nobody promised to keep.
+func (t *scriptState) forget(sc *scripting.Script) {
+	t.lru.Remove(sc.Use)
+	delete(t.byText, sc.Text)
+	delete(t.bySHA, sc.SHA)
+	t.bytes -= int64(len(sc.Text))
 }
 
 // find looks a digest up, in any letter case.
@@ -135,10 +158,13 @@ func evalGeneric(c *Client, bySHA, ro bool) {
 		}
 	} else {
 		var err error
-		if sc, err = t.load(c.args[1]); err != nil {
+		if sc, err = t.load(c.args[1], false); err != nil {
 			c.addReplyError(err.Error())
 			return
 		}
+	}
+	if sc.Evictable() {
+		t.lru.MoveToFront(sc.Use)
 	}
 	if !t.prepare(c, sc, sc.Shebang, ro) {
 		return
@@ -217,6 +243,10 @@ func (t *scriptState) begin(c *Client, sc *scripting.Script) {
 	t.wrote, t.killed = false, false
 	t.replicates = true
 	t.startedAt = t.s.monoNow
+	t.engine.SetMemoryLimit(t.s.V.LuaMemoryLimit)
+	if e := t.s.functions.engine; e != nil {
+		e.SetMemoryLimit(t.s.V.LuaMemoryLimit)
+	}
 }
 
 // end gives it back, and accounts for a failure.
@@ -317,7 +347,7 @@ func (t *scriptState) Log(level int, text string) { t.s.Host.Logf(LogLevel(level
 func (t *scriptState) Nanos() int64 { return t.s.Host.Nanos() }
 
 func scriptLoadCommand(c *Client) {
-	sc, err := c.srv.scripts().load(c.args[2])
+	sc, err := c.srv.scripts().load(c.args[2], true)
 	if err != nil {
 		c.addReplyError(err.Error())
 		return

@@ -66,6 +66,7 @@ func (r *Replica) linkConfig() masterlink.Config {
 		Clock: r.Nanos,
 		Addr:  net.JoinHostPort(host, strconv.Itoa(port)),
 		User:  r.v.MasterUser, Pass: r.v.MasterAuth,
+		Dial:          r.masterDialer(),
 		ListeningPort: r.announcedPort(), AnnounceIP: r.v.ReplicaAnnounceIP,
 		ConnectTimeout:   time.Duration(r.v.ReplTimeout) * time.Second,
 		HandshakeTimeout: time.Duration(r.v.ReplTimeout) * time.Second,
@@ -84,6 +85,9 @@ func (r *Replica) abandoned(l *masterlink.Link) { go l.Stop() }
 func (r *Replica) announcedPort() int {
 	if r.v.ReplicaAnnouncePort != 0 {
 		return r.v.ReplicaAnnouncePort
+	}
+	if r.v.TLSReplication && r.v.TLSPort != 0 {
+		return r.v.TLSPort
 	}
 	for _, a := range r.loop.Addrs() {
 		if t, ok := a.(*net.TCPAddr); ok {
