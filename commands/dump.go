@@ -30,7 +30,7 @@ func (s *Server) appendDump(dst []byte, e keyspace.Entry) []byte {
 	}
 	s.dumper.SetDumpVersion(dumpVersion(e.Value()))
 	s.dumper.StartDump(dst)
-	m := metaOf(e, 0, false)
+	m := dumpMeta(e)
 	err := emitValue(s.dumper, &m, e.Value())
 	if err == nil {
 		dst, err = s.dumper.FinishDump()

@@ -1,7 +1,10 @@
 package commands
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"os"
 	"testing"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
@@ -18,6 +21,56 @@ type fakeHost struct {
 	timer []func()
 	later []*Client
 	again []func()
+	file  []byte // dump.rdb
+	fail  error  // of files
+	temp  *fakeFile
+	resum bool
+}
+
+// fakeFile is a snapshot file in memory, complete when the test says so.
+type fakeFile struct {
+	h    *fakeHost
+	p    []byte
+	full bool
+	done func(error)
+}
+
+func (f *fakeFile) Write(p []byte)        { f.p = append(f.p, p...) }
+func (f *fakeFile) Room() bool            { return !f.full }
+func (f *fakeFile) Wait()                 {}
+func (f *fakeFile) Err() error            { return f.h.fail }
+func (f *fakeFile) Commit(fn func(error)) { f.done = fn }
+func (f *fakeFile) Discard()              { f.h.temp = nil }
+
+func (f *fakeFile) CommitNow() error {
+	if f.h.fail == nil {
+		f.h.file = f.p
+	}
+	return f.h.fail
+}
+
+// written lets the file of a BGSAVE reach the disk.
+func (h *fakeHost) written() {
+	f := h.temp
+	h.temp = nil
+	f.done(f.CommitNow())
+}
+
+func (h *fakeHost) Resumable() bool { return h.resum }
+
+func (h *fakeHost) CreateSnapshotFile() (SnapshotFile, error) {
+	if h.fail != nil {
+		return nil, h.fail
+	}
+	h.temp = &fakeFile{h: h}
+	return h.temp, nil
+}
+
+func (h *fakeHost) OpenSnapshotFile() (io.ReadCloser, error) {
+	if h.file == nil {
+		return nil, os.ErrNotExist
+	}
+	return io.NopCloser(bytes.NewReader(h.file)), nil
 }
 
 func (h *fakeHost) UnixMilli() int64            { return h.milli }

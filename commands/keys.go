@@ -409,7 +409,9 @@ func flushallCommand(c *Client) {
 	}
 	c.srv.touchAllWatched()
 	c.srv.trackFlush()
+	c.srv.abortSaving(errFlushed) // it would bring the data back
 	c.srv.dirty += int64(c.srv.KS.FlushAll())
+	c.srv.flushedAll()
 	c.srv.dirty++
 	c.srv.databasesReady(-1, -1)
 	c.addReplyOK()

@@ -115,7 +115,7 @@ type fullSync struct {
 // way, or more replicas may be about to come (repl-diskless-sync-delay).
 func (s *Server) startWaiting() {
 	m := &s.repl
-	if m.sync != nil || s.snapshot != nil {
+	if m.sync != nil || s.savingNow() {
 		return // until that one has ended
 	}
 	n, longest := 0, int64(0)

@@ -41,6 +41,8 @@ type SnapshotOptions struct {
 	ReplID   string
 	Offset   int64
 	StreamDB int
+	// Own are further aux fields.
+	Own [][2]string
 	// Functions and Keys are what it holds.
 	Functions, Keys bool
 	// Sink takes the next bytes, which are valid during the call. It must not
@@ -65,6 +67,7 @@ type Snapshot struct {
 	sized         map[int]bool
 	begun         *keyspace.Held // enc is in the middle of it
 	written       int64          // bytes handed to the sink
+	early         int64          // bytes of records that writes brought about
 	keys          int            // emitted
 	m             rdb.Meta       // of the small value that is being emitted
 	waiters       []*Client      // until a large value is out
@@ -149,7 +152,7 @@ func (sn *Snapshot) header() error {
 		aux = append(aux, [2]string{"repl-stream-db", itoa(int64(o.StreamDB))},
 			[2]string{"repl-id", o.ReplID}, [2]string{"repl-offset", itoa(o.Offset)})
 	}
-	aux = append(aux, [2]string{"aof-base", "0"})
+	aux = append(append(aux, [2]string{"aof-base", "0"}), o.Own...)
 	err := enc.Header()
 	for _, a := range aux {
 		if err == nil {
@@ -255,7 +258,8 @@ func (sn *Snapshot) end(err error) {
 	}
 	sn.letGo()
 	sn.o.Done(err)
-	s.snapshotEnded()
+	// Later: who ended this one may be about to replace the data.
+	s.Host.Again(s.snapshotEnded)
 }
 
 // letGo lets the clients that wait for a value try again.
@@ -314,7 +318,12 @@ func (sn *Snapshot) target(db int) *rdb.Encoder {
 // emit writes a small value.
 func (sn *Snapshot) emit(db int, e keyspace.Entry) {
 	sn.m = sn.meta(db, e.Key(), e.Type(), e.ExpireAt(), e.LRU())
-	_ = emitValue(sn.target(db), &sn.m, e.Value()) // its errors stick
+	enc := sn.target(db)
+	at := enc.Offset()
+	_ = emitValue(enc, &sn.m, e.Value()) // its errors stick
+	if sn.walk.InWrite() {
+		sn.early += enc.Offset() - at
+	}
 	sn.keys++
 }
 
@@ -445,7 +454,7 @@ func (e *slicedEncoder) StreamPending(p *rdb.StreamPending) error {
 
 // snapshotEnded starts what waited for the end of a snapshot.
 func (s *Server) snapshotEnded() {
-	if s.snapshot == nil {
+	if !s.savingNow() {
 		s.startWaiting()
 	}
 }

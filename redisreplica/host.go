@@ -142,7 +142,7 @@ func (r *Replica) Replication() commands.LinkInfo {
 		LastIOSeconds:  -1, DownSinceSeconds: -1,
 		SyncTotalBytes: st.SyncTotal, SyncReadBytes: st.SyncRead,
 		SyncStartMilli: r.syncStart, ReadOffset: r.stream.Received(),
-		FullSyncs: st.FullSyncs, PartialSyncs: st.PartialSyncs, Reconnects: r.reconnect, LoadedKeys: r.loaded,
+		FullSyncs: st.FullSyncs, PartialSyncs: st.PartialSyncs, Reconnects: r.reconnect,
 	}
 	for _, c := range r.queue {
 		if !r.fed || c != r.queue[0] {

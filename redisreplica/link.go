@@ -194,7 +194,7 @@ func (h *linkHostOf) Install(l masterlink.Loaded, info masterlink.SyncInfo) {
 	r.dropStream()
 	r.srv.SwapKeyspace(ld.Keyspace())
 	r.srv.InstallFunctions(ld.Functions)
-	r.loaded = ld.Keys
+	r.srv.NoteLoaded(ld)
 	r.srv.Loading = false
 	r.synced = true
 	r.resumable = info.ReplID != ""

@@ -50,6 +50,7 @@ type Snapshot struct {
 	held    map[dict.Ref]*Held // those in the present arena
 	begun   *Held              // is being emitted; stays where it is
 	early   int                // segments emitted because of a write
+	inWrite bool               // one is being emitted
 	retired []*dict.Arena      // exchanged in the meantime; the snapshot reads them
 }
 
@@ -150,6 +151,9 @@ func (s *Snapshot) Keys() int {
 
 // Early is the number of segments that were emitted because of a write.
 func (s *Snapshot) Early() int { return s.early }
+
+// InWrite tells whether emit is called because of a write.
+func (s *Snapshot) InWrite() bool { return s.inWrite }
 
 // Progress is the part of the segments that are out, 0 to 1.
 func (s *Snapshot) Progress() float64 {
@@ -305,7 +309,9 @@ func (s *Snapshot) before(db *DB, h uint64) {
 	}
 	if seg := dict.SegmentOf(h, p.bits); !p.isOut(seg) {
 		s.early++
+		s.inWrite = true
 		s.emitSegment(p, seg)
+		s.inWrite = false
 	}
 }
 
