@@ -16,6 +16,7 @@ type fakeHost struct {
 	s     *Server
 	milli int64
 	nanos int64
+	slow  int64 // ns that pass between two looks at the clock; 0 for 100
 	link  LinkInfo
 	logs  []string
 	timer []func()
@@ -75,7 +76,7 @@ func (h *fakeHost) OpenSnapshotFile() (io.ReadCloser, error) {
 
 func (h *fakeHost) UnixMilli() int64            { return h.milli }
 func (h *fakeHost) UnixMicro() int64            { return h.milli * 1000 }
-func (h *fakeHost) Nanos() int64                { h.nanos += 100; return h.nanos }
+func (h *fakeHost) Nanos() int64                { h.nanos += max(h.slow, 100); return h.nanos }
 func (h *fakeHost) ReplicaOf(string, int)       {}
 func (h *fakeHost) Sleep(int64)                 {}
 func (h *fakeHost) Process() ProcessInfo        { return ProcessInfo{} }

@@ -252,8 +252,12 @@ func (ks *Keyspace) compactSlice(nanos func() int64, end int64) {
 }
 
 // CompactAll moves every record and every part of a value that can be moved, in
-// one go: a debugging aid, which shows a reference that was kept too long.
+// one go: a debugging aid, which shows a reference that was kept too long. It does
+// nothing while a value is being written to a snapshot.
 func (ks *Keyspace) CompactAll() {
+	if ks.snap != nil && ks.snap.begun != nil {
+		return
+	}
 	ks.compact = compactState{running: true}
 	ks.a.CompactBeginAll()
 	for ks.compact.running {
