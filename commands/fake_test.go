@@ -16,7 +16,8 @@ type fakeHost struct {
 	s     *Server
 	milli int64
 	nanos int64
-	slow  int64 // ns that pass between two looks at the clock; 0 for 100
+	clock func() int64 // for Nanos, if set
+	slow  int64        // ns that pass between two looks at the clock; 0 for 100
 	link  LinkInfo
 	logs  []string
 	timer []func()
@@ -76,7 +77,6 @@ func (h *fakeHost) OpenSnapshotFile() (io.ReadCloser, error) {
 
 func (h *fakeHost) UnixMilli() int64            { return h.milli }
 func (h *fakeHost) UnixMicro() int64            { return h.milli * 1000 }
-func (h *fakeHost) Nanos() int64                { h.nanos += max(h.slow, 100); return h.nanos }
 func (h *fakeHost) ReplicaOf(string, int)       {}
 func (h *fakeHost) Sleep(int64)                 {}
 func (h *fakeHost) Process() ProcessInfo        { return ProcessInfo{} }
@@ -89,6 +89,14 @@ func (h *fakeHost) Resume(c *Client)            { h.s.Resume(c) }
 func (h *fakeHost) DropLink()                   {}
 func (h *fakeHost) ResetLoopStats()             {}
 func (h *fakeHost) Again(fn func())             { h.again = append(h.again, fn) }
+
+func (h *fakeHost) Nanos() int64 {
+	if h.clock != nil {
+		return h.clock()
+	}
+	h.nanos += max(h.slow, 100)
+	return h.nanos
+}
 
 func (h *fakeHost) Shutdown(ShutdownOptions) error { return nil }
 
