@@ -47,8 +47,14 @@ func run(args []string) int {
 	sig := make(chan os.Signal, 2)
 	signal.Notify(sig, syscall.SIGTERM, syscall.SIGINT)
 	go func() {
+		interrupted := false
 		for s := range sig {
-			r.Signal(s.String())
+			if s == syscall.SIGINT && interrupted {
+				fmt.Fprintln(os.Stderr, "You insist... exiting now.")
+				os.Exit(1)
+			}
+			interrupted = s == syscall.SIGINT
+			r.Signal(s.String(), interrupted)
 		}
 	}()
 	if err := r.Run(); err != nil {

@@ -263,4 +263,12 @@ var measures = []*measure{
 	{name: "stall-max", title: "slowest read during that resync", unit: "ms", sign: "<=", absolute: true, once: field("resync", "slowest", resync)},
 	{name: "stall-calm", title: "slowest read in two seconds before it", unit: "ms", sign: "<=", absolute: true, once: field("resync", "calm", resync)},
 	{name: "stall-p999", title: "99.9 % of reads during that resync", unit: "ms", sign: "<=", absolute: true, once: field("resync", "p999", resync)},
+	{name: "snapshot-turn", title: "longest turn of the loop during a BGSAVE, 50,000 writes/s", unit: "ms", bar: 5, aim: 1, sign: "<=", absolute: true, once: field("snapshot", "turn", background)},
+	{name: "snapshot-memory", title: "peak memory of that by the memory before it", unit: "x", bar: 1.2, aim: 1.05, sign: "<=", absolute: true, once: field("snapshot", "memory", background)},
+	{name: "snapshot-redis", title: "the same, with redis-server", unit: "x", sign: "<=", once: field("snapshot", "memory", background)},
+	{name: "snapshot-time", title: "time of that BGSAVE", unit: "s", sign: "<=", once: field("snapshot", "time", background)},
+	{name: "snapshot-p999", title: "99.9 % of batches of 50 writes during it", unit: "ms", sign: "<=", once: field("snapshot", "p999", background)},
+	{name: "snapshot-max", title: "slowest batch", unit: "ms", sign: "<=", once: field("snapshot", "slowest", background)},
+	{name: "restart", title: "start with a snapshot file to the first read", unit: "s", bar: 0.40, aim: 0.15, sign: "<=", once: field("restart", "time", restart)},
+	{name: "restart-cpu", title: "CPU of that start", unit: "s", sign: "<=", once: field("restart", "cpu", restart)},
 }

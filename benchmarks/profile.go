@@ -36,7 +36,7 @@ func serveProfiled(dir string, args []string) error {
 	defer pprof.StopCPUProfile()
 	sig := make(chan os.Signal, 1)
 	signal.Notify(sig, syscall.SIGTERM)
-	go func() { r.Signal((<-sig).String()) }()
+	go func() { r.Signal((<-sig).String(), false) }()
 	return r.Run()
 }
 

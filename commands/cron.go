@@ -40,6 +40,7 @@ func (s *Server) Cron() int64 {
 		}
 	}
 	s.maintain()
+	s.saveCron()
 	if s.cron.loops%hz == 0 {
 		s.clientsCron()
 		s.replicasCron()

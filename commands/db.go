@@ -35,6 +35,16 @@ func (c *Client) lookupKeyWrite(key []byte) (keyspace.Entry, bool) {
 	return e, ok
 }
 
+// lookupKeyReplace finds a key that the command is about to replace, delete or
+// rename, or only asks for before it writes: its value is not changed in place.
+func (c *Client) lookupKeyReplace(key []byte) (keyspace.Entry, bool) {
+	e, ok := c.db.LookupReplace(key)
+	if ok && c.flags&flagNoTouch == 0 {
+		e.Touch()
+	}
+	return e, ok
+}
+
 // setKey stores a string under a key, whatever it held, and reports the
 // change. when is the expiry (keyspace.NoExpire, KeepExpire or unix ms).
 func (c *Client) setKey(key, val []byte, enc byte, when int64) {

@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"bytes"
 	"encoding/hex"
 	"fmt"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
@@ -13,7 +12,6 @@ import (
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/numeric"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/quicklist"
-	"github.com/raniellyferreira/redis-inmemory-replica/rdb"
 )
 
 // debugCommand serves DEBUG and all its subcommands.
@@ -123,7 +121,7 @@ func debugPopulate(c *Client) {
 	for i := int64(0); i < count; i++ {
 		key = append(append(key[:0], prefix...), ':')
 		key = numeric.AppendInt(key, i)
-		if _, exists := c.db.LookupWrite(key); exists {
+		if _, exists := c.db.LookupReplace(key); exists {
 			continue
 		}
 		val = numeric.AppendInt(append(val[:0], "value:"...), i)
@@ -252,47 +250,41 @@ func debugHelp(c *Client) {
 		"QUICKLIST-PACKED-THRESHOLD <size>", "    Set the size from which an element of a list has a node of its own; 0 for the default.",
 		"SET-ACTIVE-EXPIRE <0|1>", "    Stop or start the active expiry cycle.",
 		"SLEEP <seconds>", "    Stop the server for that time.",
+		"RELOAD [NOSAVE] [NOFLUSH] [MERGE]", "    Save the dataset and load it back: from the file as it is, beside the present data, over it.",
 		"STRUCTSIZE", "    Answer the sizes of internal structures, bytes.",
 	})
 }
 
-// debugReload writes the dataset as an RDB and reads it back: what a restart
-// would make of it. The new dataset replaces the old one only if it loads.
+// debugReload saves the dataset and loads it back: what a restart would make of
+// it. The new dataset replaces the old one only if it loads.
 func debugReload(c *Client) {
 	s := c.srv
+	save, flush, merge := true, true, false
 	for _, o := range c.args[2:] {
-		if !equalFold(o, "merge") && !equalFold(o, "noflush") && !equalFold(o, "nosave") {
+		switch {
+		case equalFold(o, "merge"):
+			merge = true
+		case equalFold(o, "noflush"):
+			flush = false
+		case equalFold(o, "nosave"):
+			save = false
+		default:
 			c.addReplyError("DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
 			return
 		}
 	}
-	if len(c.args) > 2 {
-		c.addReplyError("DEBUG RELOAD without a file supports no options")
-		return
-	}
-	var file bytes.Buffer
-	enc := rdb.NewEncoder(&file, rdb.DumpVersion, s.V.RDBCompression)
-	err := enc.Header()
-	if err == nil {
-		err = emitKeyspace(enc, s.KS, s.lfuPolicy())
-	}
-	if err == nil {
-		err = enc.Close()
-	}
-	var ks *keyspace.Keyspace
-	if err == nil {
-		ks, err = keyspace.New(s.KS.Databases(), s.rand())
-	}
-	if err == nil {
-		if err = NewLoader(ks, s.lim, s.now).Load(rdb.NewDecoder(&file)); err != nil {
-			ks.Release()
+	if save {
+		s.abortSaving(errSaveNow)
+		if s.SaveNow() != nil {
+			c.addReplyError("-ERR") // as redis-server: the log says why
+			return
 		}
 	}
-	if err != nil {
-		s.Host.Logf(LogWarning, "DEBUG RELOAD failed, the dataset stays as it was: %v", err)
+	if err := s.reload(flush, merge); err != nil {
+		s.Host.Logf(LogWarning, "DEBUG RELOAD failed: %v", err)
 		c.addReplyError("Error trying to load the RDB dump, check server logs.")
 		return
 	}
-	s.SwapKeyspace(ks)
+	s.Host.Logf(LogWarning, "DB reloaded by DEBUG RELOAD")
 	c.addReplyOK()
 }

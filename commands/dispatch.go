@@ -234,9 +234,9 @@ func (s *Server) gates(c *Client, cmd *Command) bool {
 		if effective&CmdStale == 0 && !s.V.ReplicaServeStaleData && !obey && !s.Host.Replication().Up {
 			return s.refuse(c, errMasterDown)
 		}
-		if s.Loading && flags&CmdLoading == 0 && !obey {
-			return s.refuse(c, errLoading)
-		}
+	}
+	if s.Loading && flags&CmdLoading == 0 && !obey {
+		return s.refuse(c, errLoading)
 	}
 	if s.Busy() && !obey && !s.busyGate(c) {
 		return false
@@ -246,6 +246,9 @@ func (s *Server) gates(c *Client, cmd *Command) bool {
 		return s.refuse(c, "Replica can't interact with the keyspace")
 	}
 	if s.paused.until != 0 && !obey && s.pausedNow(c, effective) {
+		return false
+	}
+	if s.snapshot != nil && !obey && s.waitForSnapshot(c, cmd) {
 		return false
 	}
 	return true
@@ -258,6 +261,9 @@ func (s *Server) writeGate(c *Client, flags Flags) bool {
 	}
 	if s.Following() && s.V.ReplicaReadOnly && !s.redirecting(c) {
 		return s.refuse(c, errReadOnly)
+	}
+	if s.persist.failed && s.cannotPersist() && !s.redirecting(c) {
+		return s.refuse(c, errMisconf)
 	}
 	if s.V.MinReplicasToWrite > 0 && s.tooFewReplicas() {
 		return s.refuse(c, errNoReplicas)

@@ -30,7 +30,7 @@ func (s *Server) appendDump(dst []byte, e keyspace.Entry) []byte {
 	}
 	s.dumper.SetDumpVersion(dumpVersion(e.Value()))
 	s.dumper.StartDump(dst)
-	m := metaOf(e, 0, false)
+	m := dumpMeta(e)
 	err := emitValue(s.dumper, &m, e.Value())
 	if err == nil {
 		dst, err = s.dumper.FinishDump()
@@ -85,7 +85,7 @@ func restoreCommand(c *Client) {
 	}
 	key := c.args[1]
 	if !replace {
-		if _, exists := c.lookupKeyWrite(key); exists {
+		if _, exists := c.lookupKeyReplace(key); exists {
 			c.addReplyError(errBusyKey)
 			return
 		}
@@ -111,7 +111,7 @@ func restoreCommand(c *Client) {
 	}
 	deleted := false
 	if replace {
-		if _, exists := c.lookupKeyWrite(key); exists {
+		if _, exists := c.lookupKeyReplace(key); exists {
 			deleted = c.db.Delete(key)
 		}
 	}

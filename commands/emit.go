@@ -30,42 +30,8 @@ func emitValue(s rdb.Sink, m *rdb.Meta, v object.Value) error {
 	}
 }
 
-// emitKeyspace emits every key of every database.
-func emitKeyspace(s rdb.Sink, ks *keyspace.Keyspace, lfu bool) error {
-	for i := 0; i < ks.Databases(); i++ {
-		db := ks.DB(i)
-		if db.Len() == 0 {
-			continue
-		}
-		if err := s.SelectDB(i); err != nil {
-			return err
-		}
-		if err := s.ResizeDB(uint64(db.Len()), uint64(db.Expires())); err != nil {
-			return err
-		}
-		var err error
-		db.Each(func(e keyspace.Entry) bool {
-			m := metaOf(e, i, lfu)
-			err = emitValue(s, &m, e.Value())
-			return err == nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// metaOf describes a key.
-func metaOf(e keyspace.Entry, db int, lfu bool) rdb.Meta {
-	m := rdb.Meta{Key: e.Key(), ExpireAt: -1, Idle: -1, Freq: -1, DB: db, Type: rdb.Type(e.Type())}
-	if when := e.ExpireAt(); when != keyspace.NoExpire {
-		m.ExpireAt = when
-	}
-	if lfu {
-		m.Freq = int(e.Frequency())
-	} else {
-		m.Idle = e.IdleSeconds()
-	}
-	return m
+// dumpMeta describes a key for DUMP, which knows neither expiry nor access
+// history.
+func dumpMeta(e keyspace.Entry) rdb.Meta {
+	return rdb.Meta{Key: e.Key(), ExpireAt: -1, Idle: -1, Freq: -1, Type: rdb.Type(e.Type())}
 }

@@ -1,7 +1,10 @@
 package commands
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"os"
 	"testing"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
@@ -13,15 +16,67 @@ type fakeHost struct {
 	s     *Server
 	milli int64
 	nanos int64
+	clock func() int64 // for Nanos, if set
+	slow  int64        // ns that pass between two looks at the clock; 0 for 100
 	link  LinkInfo
 	logs  []string
 	timer []func()
 	later []*Client
+	again []func()
+	file  []byte // dump.rdb
+	fail  error  // of files
+	temp  *fakeFile
+	resum bool
+}
+
+// fakeFile is a snapshot file in memory, complete when the test says so.
+type fakeFile struct {
+	h    *fakeHost
+	p    []byte
+	full bool
+	done func(error)
+}
+
+func (f *fakeFile) Write(p []byte)        { f.p = append(f.p, p...) }
+func (f *fakeFile) Room() bool            { return !f.full }
+func (f *fakeFile) Wait()                 {}
+func (f *fakeFile) Err() error            { return f.h.fail }
+func (f *fakeFile) Commit(fn func(error)) { f.done = fn }
+func (f *fakeFile) Discard()              { f.h.temp = nil }
+
+func (f *fakeFile) CommitNow() error {
+	if f.h.fail == nil {
+		f.h.file = f.p
+	}
+	return f.h.fail
+}
+
+// written lets the file of a BGSAVE reach the disk.
+func (h *fakeHost) written() {
+	f := h.temp
+	h.temp = nil
+	f.done(f.CommitNow())
+}
+
+func (h *fakeHost) Resumable() bool { return h.resum }
+
+func (h *fakeHost) CreateSnapshotFile() (SnapshotFile, error) {
+	if h.fail != nil {
+		return nil, h.fail
+	}
+	h.temp = &fakeFile{h: h}
+	return h.temp, nil
+}
+
+func (h *fakeHost) OpenSnapshotFile() (io.ReadCloser, error) {
+	if h.file == nil {
+		return nil, os.ErrNotExist
+	}
+	return io.NopCloser(bytes.NewReader(h.file)), nil
 }
 
 func (h *fakeHost) UnixMilli() int64            { return h.milli }
 func (h *fakeHost) UnixMicro() int64            { return h.milli * 1000 }
-func (h *fakeHost) Nanos() int64                { h.nanos += 100; return h.nanos }
 func (h *fakeHost) ReplicaOf(string, int)       {}
 func (h *fakeHost) Sleep(int64)                 {}
 func (h *fakeHost) Process() ProcessInfo        { return ProcessInfo{} }
@@ -33,6 +88,15 @@ func (h *fakeHost) After(_ int64, fn func())    { h.timer = append(h.timer, fn) 
 func (h *fakeHost) Resume(c *Client)            { h.s.Resume(c) }
 func (h *fakeHost) DropLink()                   {}
 func (h *fakeHost) ResetLoopStats()             {}
+func (h *fakeHost) Again(fn func())             { h.again = append(h.again, fn) }
+
+func (h *fakeHost) Nanos() int64 {
+	if h.clock != nil {
+		return h.clock()
+	}
+	h.nanos += max(h.slow, 100)
+	return h.nanos
+}
 
 func (h *fakeHost) Shutdown(ShutdownOptions) error { return nil }
 
@@ -51,6 +115,17 @@ func (h *fakeHost) RandomBytes(n int) []byte {
 func (h *fakeHost) Answer(c *Client, fn func()) {
 	fn()
 	h.later = append(h.later, c)
+}
+
+// spin runs the work that was put off to later turns, snapshots for example.
+func (h *fakeHost) spin() {
+	for len(h.again) > 0 {
+		list := h.again
+		h.again = nil
+		for _, fn := range list {
+			fn()
+		}
+	}
 }
 
 // turn lets the clients that were answered go on.

@@ -230,57 +230,6 @@ func (s *Server) clientsMemory() int64 {
 	return n
 }
 
-func (s *Server) infoPersistence(b *strings.Builder) {
-	l := s.Host.Replication()
-	head(b, "Persistence")
-	line(b, "loading", b2i(s.Loading))
-	line(b, "async_loading", b2i(l.SyncInProgress && !s.Loading))
-	line(b, "current_cow_peak", 0)
-	line(b, "current_cow_size", 0)
-	line(b, "current_cow_size_age", 0)
-	line(b, "current_fork_perc", "0.00")
-	line(b, "current_save_keys_processed", 0)
-	line(b, "current_save_keys_total", 0)
-	line(b, "rdb_changes_since_last_save", s.dirty)
-	line(b, "rdb_bgsave_in_progress", 0)
-	line(b, "rdb_last_save_time", s.lastSave)
-	line(b, "rdb_last_bgsave_status", "ok")
-	line(b, "rdb_last_bgsave_time_sec", -1)
-	line(b, "rdb_current_bgsave_time_sec", -1)
-	line(b, "rdb_saves", 0)
-	line(b, "rdb_last_cow_size", 0)
-	line(b, "rdb_last_load_keys_expired", 0)
-	line(b, "rdb_last_load_keys_loaded", l.LoadedKeys)
-	line(b, "aof_enabled", 0)
-	line(b, "aof_rewrite_in_progress", 0)
-	line(b, "aof_rewrite_scheduled", 0)
-	line(b, "aof_last_rewrite_time_sec", -1)
-	line(b, "aof_current_rewrite_time_sec", -1)
-	line(b, "aof_last_bgrewrite_status", "ok")
-	line(b, "aof_rewrites", 0)
-	line(b, "aof_rewrites_consecutive_failures", 0)
-	line(b, "aof_last_write_status", "ok")
-	line(b, "aof_last_cow_size", 0)
-	line(b, "module_fork_in_progress", 0)
-	line(b, "module_fork_last_cow_size", 0)
-	if s.Loading || l.SyncInProgress {
-		elapsed := max((s.now-l.SyncStartMilli)/1000, 0)
-		perc, eta := 0.0, int64(1)
-		if l.SyncTotalBytes > 0 {
-			perc = float64(l.SyncReadBytes) * 100 / float64(l.SyncTotalBytes)
-			if l.SyncReadBytes > 0 {
-				eta = elapsed * (l.SyncTotalBytes - l.SyncReadBytes) / l.SyncReadBytes
-			}
-		}
-		line(b, "loading_start_time", l.SyncStartMilli/1000)
-		line(b, "loading_total_bytes", max(l.SyncTotalBytes, 0))
-		line(b, "loading_rdb_used_mem", s.KS.UsedMemory())
-		line(b, "loading_loaded_bytes", l.SyncReadBytes)
-		line(b, "loading_loaded_perc", fmt.Sprintf("%.2f", perc))
-		line(b, "loading_eta_seconds", eta)
-	}
-}
-
 func (s *Server) infoStats(b *strings.Builder) {
 	lo := s.Host.Loop()
 	l := s.Host.Replication()

@@ -16,7 +16,7 @@ import (
 func (c *Client) delGeneric() {
 	n := int64(0)
 	for _, k := range c.args[1:] {
-		if _, ok := c.db.LookupWrite(k); !ok {
+		if _, ok := c.db.LookupReplace(k); !ok {
 			continue
 		}
 		if c.db.Delete(k) {
@@ -239,7 +239,7 @@ func (c *Client) lookupKeyReadNoTouchCounted(key []byte) (keyspace.Entry, bool) 
 
 func (c *Client) renameGeneric(nx bool) {
 	from, to := c.args[1], c.args[2]
-	if _, ok := c.lookupKeyWrite(from); !ok {
+	if _, ok := c.lookupKeyReplace(from); !ok {
 		c.addReplyError(errNoKey)
 		return
 	}
@@ -251,7 +251,7 @@ func (c *Client) renameGeneric(nx bool) {
 		}
 		return
 	}
-	if _, exists := c.lookupKeyWrite(to); exists {
+	if _, exists := c.lookupKeyReplace(to); exists {
 		if nx {
 			c.addReplyLongLong(0)
 			return
@@ -290,11 +290,11 @@ func moveCommand(c *Client) {
 		return
 	}
 	key := c.args[1]
-	if _, ok = c.lookupKeyWrite(key); !ok {
+	if _, ok = c.lookupKeyReplace(key); !ok {
 		c.addReplyLongLong(0)
 		return
 	}
-	if _, exists := dst.LookupWrite(key); exists {
+	if _, exists := dst.LookupReplace(key); exists {
 		c.addReplyLongLong(0)
 		return
 	}
@@ -341,7 +341,7 @@ func copyCommand(c *Client) {
 		c.addReplyLongLong(0)
 		return
 	}
-	if _, exists := dst.LookupWrite(to); exists {
+	if _, exists := dst.LookupReplace(to); exists {
 		if !replace {
 			c.addReplyLongLong(0)
 			return
@@ -409,7 +409,9 @@ func flushallCommand(c *Client) {
 	}
 	c.srv.touchAllWatched()
 	c.srv.trackFlush()
+	c.srv.abortSaving(errFlushed) // it would bring the data back
 	c.srv.dirty += int64(c.srv.KS.FlushAll())
+	c.srv.flushedAll()
 	c.srv.dirty++
 	c.srv.databasesReady(-1, -1)
 	c.addReplyOK()
@@ -464,7 +466,7 @@ func (c *Client) expireGeneric(base int64, seconds bool) {
 	}
 	when += base
 	key := c.args[1]
-	e, found := c.lookupKeyWrite(key)
+	e, found := c.lookupKeyReplace(key)
 	if !found {
 		c.addReplyLongLong(0)
 		return
@@ -530,7 +532,7 @@ func pexpiretimeCommand(c *Client) { c.ttlGeneric(true, true) }
 
 func persistCommand(c *Client) {
 	key := c.args[1]
-	e, ok := c.lookupKeyWrite(key)
+	e, ok := c.lookupKeyReplace(key)
 	if !ok || !c.db.Persist(e) {
 		c.addReplyLongLong(0)
 		return

@@ -38,9 +38,28 @@ type Loader struct {
 	Age    int64
 	HasAge bool
 
+	// ReplID and ReplOffset are the point of the replication history that the
+	// snapshot stands for: "" and -1 if it does not say.
+	ReplID     string
+	ReplOffset int64
+	// SavedFilter is the filter of the replica that took the snapshot, "" for none.
+	SavedFilter string
+	// ClockAhead, if ClockKnown, is how far that replica's clock was ahead of its
+	// master's, at most, ms.
+	ClockAhead int64
+	ClockKnown bool
+
+	// DropExpired, set before Load, leaves out keys that have expired by the time
+	// given to NewLoader, and Expired counts them. A replica keeps them.
+	DropExpired bool
+	Expired     int64
+	// Merge, set before Load, puts keys in the place of those that are there.
+	Merge bool
+
 	ks  *keyspace.Keyspace
 	db  *keyspace.DB
 	lim object.Limits
+	now int64
 
 	// The collection between Begin and End: its record, which no table refers
 	// to yet.
@@ -65,7 +84,7 @@ type Loader struct {
 func NewLoader(ks *keyspace.Keyspace, lim object.Limits, now int64) *Loader {
 	ks.SetClock(now)
 	ks.Begin(now, keyspace.ExpiryIgnored)
-	return &Loader{ks: ks, db: ks.DB(0), lim: lim}
+	return &Loader{ks: ks, db: ks.DB(0), lim: lim, now: now, ReplOffset: -1}
 }
 
 // Load decodes a whole RDB. An exhausted system is an error here, not the end
@@ -100,9 +119,25 @@ func (l *Loader) Aux(key, value []byte) error {
 		}
 		l.StreamDB = n
 	}
-	if string(key) == "ctime" && l.Clock != nil {
-		if n, err := strconv.ParseInt(string(value), 10, 64); err == nil && n > 0 && n < 1<<40 {
+	n, err := strconv.ParseInt(string(value), 10, 64)
+	switch string(key) {
+	case "ctime":
+		if err == nil && n > 0 && n < 1<<40 && l.Clock != nil {
 			l.Age, l.HasAge = l.Clock()-n*1000, true
+		}
+	case "repl-id":
+		if len(value) == 40 {
+			l.ReplID = string(value)
+		}
+	case "repl-offset":
+		if err == nil && n >= 0 {
+			l.ReplOffset = n
+		}
+	case auxFilter:
+		l.SavedFilter = string(value)
+	case auxClockAhead:
+		if err == nil && n >= 0 {
+			l.ClockAhead, l.ClockKnown = n, true
 		}
 	}
 	return nil
@@ -132,6 +167,13 @@ func (l *Loader) String(m *rdb.Meta, v []byte) error {
 	if l.single {
 		return l.finish(m, l.ks.Arena().NewEntry(l.header(m, object.TypeString, object.EncodeString(v)), m.Key, v))
 	}
+	if l.DropExpired && m.ExpireAt != -1 && m.ExpireAt < l.now {
+		l.Expired++
+		return nil
+	}
+	if l.Merge {
+		l.db.Delete(m.Key)
+	}
 	l.Keys++
 	return l.db.LoadString(m.Key, v, m.ExpireAt, m.Idle, m.Freq)
 }
@@ -154,7 +196,14 @@ func (l *Loader) finish(m *rdb.Meta, r dict.Ref) error {
 	if err := l.db.FlushLoad(); err != nil {
 		return err
 	}
-	if l.db.Exists(m.Key) {
+	if l.DropExpired && m.ExpireAt != -1 && m.ExpireAt < l.now {
+		l.ks.FreeDetached(r)
+		l.Expired++
+		return nil
+	}
+	if l.Merge {
+		l.db.Delete(m.Key)
+	} else if l.db.Exists(m.Key) {
 		return fmt.Errorf("key %q is there twice", m.Key)
 	}
 	l.db.Adopt(r)

@@ -2,8 +2,6 @@ package commands
 
 import "strings"
 
-func lastsaveCommand(c *Client) { c.addReplyLongLong(c.srv.lastSave) }
-
 // lolwutCommand answers with a piece of generative text art: a row of hills
 // drawn from the server's random source, and the version.
 func lolwutCommand(c *Client) {

@@ -15,6 +15,7 @@ func newReplica(t testing.TB, s *Server) (*Client, *fakeConn) {
 	if got := do(c, "PSYNC", "?", "-1"); !strings.HasPrefix(got, "+FULLRESYNC "+s.Repl.ID+" 0\r\n$EOF:") {
 		t.Fatalf("the replica was sent %q", got)
 	}
+	s.Host.(*fakeHost).spin()
 	conn.pushed = conn.pushed[:0]
 	do(c, "REPLCONF", "ACK", "0")
 	return c, conn
@@ -117,7 +118,9 @@ func TestSyncWithFieldExpiry(t *testing.T) {
 		r := newTestClient(s)
 		do(r, "REPLCONF", "listening-port", "7777", "capa", "eof")
 		got := do(r, "PSYNC", "?", "-1")
-		if !strings.Contains(got, step.want) || r.conn.(*fakeConn).closed {
+		s.Host.(*fakeHost).spin()
+		conn := r.conn.(*fakeConn)
+		if got += string(conn.pushed); !strings.Contains(got, step.want) || conn.closed {
 			t.Errorf("after %s a replica is sent %.120q", step.cmd, got)
 		}
 	}
@@ -237,6 +240,7 @@ func TestSharedSnapshot(t *testing.T) {
 		t.Fatalf("%d snapshots", started())
 	}
 	do(c, "SET", "k", "x")
+	h.spin()
 	do(a, "REPLCONF", "ACK", "0")
 	if !strings.Contains(string(conns[0].pushed), "$EOF:") || !strings.Contains(string(conns[1].pushed), "\r\n$") {
 		t.Errorf("sent %q and %q", conns[0].pushed, conns[1].pushed)

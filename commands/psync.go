@@ -115,8 +115,8 @@ type fullSync struct {
 // way, or more replicas may be about to come (repl-diskless-sync-delay).
 func (s *Server) startWaiting() {
 	m := &s.repl
-	if m.sync != nil {
-		return
+	if m.sync != nil || s.savingNow() {
+		return // until that one has ended
 	}
 	n, longest := 0, int64(0)
 	for _, c := range m.replicas {
@@ -192,8 +192,8 @@ func (f *fullSync) spools(c *Client) bool {
 // connection before the snapshot pauses.
 const maxReplicaPending = 1 << 20
 
-// write takes a piece of the snapshot; false asks for a pause until room is true.
-func (f *fullSync) write(p []byte) (room bool) {
+// write takes a piece of the snapshot.
+func (f *fullSync) write(p []byte) {
 	for _, c := range f.replicas {
 		if c.announce.eof {
 			c.push(p)
@@ -203,9 +203,9 @@ func (f *fullSync) write(p []byte) (room bool) {
 		f.spool = append(f.spool, append([]byte(nil), p...))
 		f.size += len(p)
 	}
-	return f.room()
 }
 
+// room tells whether the replicas keep up with the snapshot.
 func (f *fullSync) room() bool {
 	for _, c := range f.replicas {
 		if c.announce.eof && c.conn.Pending() > maxReplicaPending {

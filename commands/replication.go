@@ -210,6 +210,10 @@ func shutdownCommand(c *Client) {
 	}
 	s := c.srv
 	s.Host.Logf(LogWarning, "User requested shutdown...")
+	if err := s.PrepareShutdown(o); err != nil {
+		c.addReplyError("Errors trying to SHUTDOWN. Check logs.")
+		return
+	}
 	if err := s.Host.Shutdown(o); err != nil {
 		c.addReplyError("Errors trying to SHUTDOWN. Check logs.")
 		return

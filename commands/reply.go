@@ -93,6 +93,7 @@ const (
 	errOOM            = "-OOM command not allowed when used memory > 'maxmemory'."
 	errExecAbort      = "-EXECABORT Transaction discarded because of previous errors."
 	errBusyKey        = "-BUSYKEY Target key name already exists."
+	errMisconf        = "-MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error."
 	errNoReplicas     = "-NOREPLICAS Not enough good replicas to write."
 	errNoMemory       = "-OOM the dataset's memory is exhausted: the system refused to give more"
 	errNumKeys        = "numkeys should be greater than 0"

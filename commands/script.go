@@ -212,6 +212,10 @@ func (t *scriptState) prepare(c *Client, sc *scripting.Script, declared, ro bool
 			c.addReplyError("-READONLY You can not run script with write flag on readonly replica.")
 			return false
 		}
+		if !obey && s.cannotPersist() {
+			c.addReplyError(errMisconf)
+			return false
+		}
 		if s.V.MinReplicasToWrite > 0 && !obey && s.tooFewReplicas() {
 			c.addReplyError(errNoReplicas)
 			return false
@@ -289,6 +293,9 @@ func (t *scriptState) Call(args [][]byte) []byte {
 		}
 		if !obey && s.Following() && s.V.ReplicaReadOnly {
 			return t.refuse(errReadOnly)
+		}
+		if !obey && s.cannotPersist() {
+			return t.refuse(errMisconf)
 		}
 		if s.V.MinReplicasToWrite > 0 && !obey && s.tooFewReplicas() {
 			return t.refuse(errNoReplicas)

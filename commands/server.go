@@ -2,6 +2,7 @@ package commands
 
 import (
 	"encoding/binary"
+	"io"
 	"strings"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/dict"
@@ -67,6 +68,15 @@ type Host interface {
 	Answer(c *Client, fn func())
 	// DropLink ends the present connection to the master.
 	DropLink()
+	// Again runs fn in a later turn of the loop, after the input that is ready now.
+	Again(fn func())
+	// CreateSnapshotFile begins a new snapshot file, OpenSnapshotFile opens the one
+	// that stands.
+	CreateSnapshotFile() (SnapshotFile, error)
+	OpenSnapshotFile() (io.ReadCloser, error)
+	// Resumable tells whether the history of the data can be gone on with from Repl,
+	// while the server follows a master.
+	Resumable() bool
 	// ResetLoopStats forgets the longest turn.
 	ResetLoopStats()
 }
@@ -131,7 +141,6 @@ type LinkInfo struct {
 	FullSyncs        int64
 	PartialSyncs     int64
 	Reconnects       int64
-	LoadedKeys       int64
 }
 
 // Stats are the counters of INFO stats that commands maintain.
@@ -194,9 +203,12 @@ type Server struct {
 	aclLog      aclLog
 	aclKeys     []KeyRef // storage of aclCheck
 
-	// Loading is true from the start of the first synchronisation until its
-	// data is in place: there is nothing yet that could be served.
+	// Loading is true while the snapshot file is loaded at the start, and from the
+	// start of the first synchronisation until its data is in place: there is
+	// nothing yet that could be served.
 	Loading bool
+	// Startup is the progress of the former, nil when it is over.
+	Startup *StartupLoad
 
 	watchedKeys map[watchID][]*watchedKey
 	// blockedOn are the clients that wait for a key, in order; readyKeys the keys
@@ -250,6 +262,8 @@ type Server struct {
 	filter      *streamFilter // nil without replica-filter-*
 	script      *scriptState  // nil until the first script
 	functions   functionTable
+	snapshot    *Snapshot // under way, or nil
+	persist     persistence
 	// peakMemory and startupMemory are INFO's, bytes.
 	peakMemory, startupMemory int64
 }
@@ -303,6 +317,7 @@ func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, erro
 	s.now = host.UnixMilli()
 	s.monoNow = host.Nanos()
 	s.lastSave = s.now / 1000
+	s.persist.lastTook = -1
 	s.rand = newRand(host.RandomBytes(8))
 	s.cron.cycle = expire.NewCycle(expireProfile(s.V), host.Nanos)
 	s.cron.fields = expire.NewCycle(expireProfile(s.V), host.Nanos)
@@ -437,6 +452,10 @@ func (s *Server) RemoveClient(c *Client) {
 // client keeps the number of its database. The old keyspace is released away
 // from the loop.
 func (s *Server) SwapKeyspace(ks *keyspace.Keyspace) {
+	s.abortSaving(errReplaced)
+	if s.snapshot != nil {
+		s.snapshot.Abort(errReplaced)
+	}
 	old := s.KS
 	s.hookKeyspace(ks)
 	s.touchAllWatched()

@@ -408,7 +408,7 @@ func (c *Client) storeSort(q *sortQuery) {
 		c.deleteForStore(q.store)
 		return
 	}
-	if _, ok := c.lookupKeyWrite(q.store); ok {
+	if _, ok := c.lookupKeyReplace(q.store); ok {
 		c.db.Delete(q.store)
 	}
 	c.pushElements(q.store, keyspace.Entry{}, false, elems, listTail)

@@ -19,47 +19,15 @@ func (s *Server) syncVersion() int {
 	return rdb.DumpVersion
 }
 
-// syncWriter hands the encoder's output to the replicas.
-type syncWriter struct{ f *fullSync }
-
-func (w syncWriter) Write(p []byte) (int, error) {
-	w.f.write(p)
-	return len(p), nil
-}
-
-// emitSyncHeader writes what precedes the keys of a snapshot for replicas.
-func (s *Server) emitSyncHeader(enc *rdb.Encoder, streamDB int, functions bool) error {
-	if err := enc.Header(); err != nil {
-		return err
-	}
-	aux := [][2]string{
-		{"redis-ver", CompatVersion}, {"redis-bits", "64"}, {"ctime", itoa(s.now / 1000)},
-		{"used-mem", itoa(s.KS.UsedMemory())}, {"repl-stream-db", itoa(int64(streamDB))},
-		{"repl-id", s.Repl.ID}, {"repl-offset", itoa(s.Repl.Offset)}, {"aof-base", "0"},
-	}
-	for _, a := range aux {
-		if err := enc.Aux([]byte(a[0]), []byte(a[1])); err != nil {
-			return err
-		}
-	}
-	if functions {
-		return s.emitFunctions(enc)
-	}
-	return nil
-}
-
-// snapshotForReplicas writes the dataset of now to the replicas of f.
+// snapshotForReplicas sends the dataset of now to the replicas of f.
 func (s *Server) snapshotForReplicas(streamDB int, f *fullSync) (stop func(error), err error) {
-	enc := rdb.NewEncoder(syncWriter{f}, s.syncVersion(), s.V.RDBCompression)
-	if err := s.emitSyncHeader(enc, streamDB, true); err != nil {
+	sn, err := s.BeginSnapshot(SnapshotOptions{
+		Version: s.syncVersion(), ReplID: s.Repl.ID, Offset: s.Repl.Offset, StreamDB: streamDB,
+		Functions: true, Keys: true,
+		Sink: func(p []byte) { f.write(p) }, Room: f.room, Done: f.done,
+	})
+	if err != nil {
 		return nil, err
 	}
-	if err := emitKeyspace(enc, s.KS, s.lfuPolicy()); err != nil {
-		return nil, err
-	}
-	if err := enc.Close(); err != nil {
-		return nil, err
-	}
-	f.done(nil)
-	return func(error) {}, nil
+	return sn.Abort, nil
 }

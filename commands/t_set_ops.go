@@ -60,7 +60,7 @@ func (c *Client) storeSet(key []byte, v object.Value, event string) {
 		c.deleteForStore(key)
 		return
 	}
-	if _, ok := c.lookupKeyWrite(key); ok {
+	if _, ok := c.lookupKeyReplace(key); ok {
 		c.db.Delete(key)
 	}
 	c.db.Adopt(v.Ref)

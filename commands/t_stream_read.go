@@ -202,6 +202,7 @@ func (c *Client) xreadAgain(r *streamRead, key []byte) {
 	var g *stream.Group
 	var from stream.ID
 	if r.inGroup {
+		c.db.WillChange(e)
 		if g = v.Stream().Group(v.A, r.group); g == nil {
 			c.addReplyError("-NOGROUP the consumer group this client was blocked on no longer exists")
 			return
@@ -248,6 +249,7 @@ func (c *Client) readStream(r *streamRead, key []byte, f readFrom) bool {
 	s := v.Stream()
 	var g *stream.Group
 	if r.inGroup {
+		c.db.WillChange(e)
 		g = s.Group(v.A, r.group)
 	}
 	if f.newest {

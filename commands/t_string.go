@@ -121,7 +121,7 @@ func (c *Client) setGeneric(flags setFlags, val, expire []byte, okReply, abortRe
 		return
 	}
 	if flags&(setNX|setXX) != 0 {
-		_, found := c.lookupKeyWrite(key)
+		_, found := c.lookupKeyReplace(key)
 		if (flags&setNX != 0 && found) || (flags&setXX != 0 && !found) {
 			if flags&setGet == 0 {
 				if abortReply != nil {
@@ -307,7 +307,7 @@ func (c *Client) msetGeneric(nx bool) {
 	}
 	if nx {
 		for j := 1; j < len(c.args); j += 2 {
-			if _, ok := c.lookupKeyWrite(c.args[j]); ok {
+			if _, ok := c.lookupKeyReplace(c.args[j]); ok {
 				c.addReplyLongLong(0)
 				return
 			}

@@ -70,7 +70,7 @@ func (c *Client) meets(cond *condition, key []byte) (holds, ok bool) {
 	if !c.validDigest(cond) {
 		return false, false
 	}
-	e, found := c.lookupKeyWrite(key)
+	e, found := c.lookupKeyReplace(key)
 	if !found {
 		return cond.negated, true
 	}
@@ -116,7 +116,7 @@ func delifeqCommand(c *Client) {
 // delIf deletes args[1] if it meets a condition. typeError is the answer for a key that is no string, "" the usual one.
 func (c *Client) delIf(cond *condition, typeError string) {
 	key := c.args[1]
-	e, found := c.lookupKeyWrite(key)
+	e, found := c.lookupKeyReplace(key)
 	switch {
 	case !found:
 		c.addReplyLongLong(0)
@@ -175,7 +175,7 @@ func msetexCommand(c *Client) {
 	}
 	if flags&(setNX|setXX) != 0 {
 		for j := 0; j < len(pairs); j += 2 {
-			if _, found := c.lookupKeyWrite(pairs[j]); found == (flags&setNX != 0) {
+			if _, found := c.lookupKeyReplace(pairs[j]); found == (flags&setNX != 0) {
 				c.addReplyLongLong(0)
 				return
 			}

@@ -63,7 +63,7 @@ func (c *Client) storeZset(key []byte, v object.Value, event string) {
 		c.deleteForStore(key)
 		return
 	}
-	if _, ok := c.lookupKeyWrite(key); ok {
+	if _, ok := c.lookupKeyReplace(key); ok {
 		c.db.Delete(key)
 	}
 	v.ZsetToListpack(&c.srv.lim)

@@ -114,6 +114,7 @@ func serverCommands() []*Command {
 			Arity:   -1, Flags: CmdAdmin | CmdNoScript | CmdNoAsyncLoading,
 			Args:    args("[SCHEDULE@3.2.2]"),
 			History: []Change{{"3.2.2", "The SCHEDULE option."}},
+			Proc:    bgsaveCommand,
 		},
 		{
 			Name: "command", Since: "2.8.13", Complexity: "O(N), N being the number of commands",
@@ -497,6 +498,7 @@ func serverCommands() []*Command {
 			Name: "save", Since: "1.0.0", Complexity: "O(N), N being the number of keys",
 			Summary: "Saves a snapshot and waits for it.",
 			Arity:   1, Flags: CmdAdmin | CmdNoScript | CmdNoAsyncLoading | CmdNoMulti,
+			Proc: saveCommand,
 		},
 		{
 			Name: "shutdown", Since: "1.0.0", Complexity: "O(N) for a save of N keys, else O(1)",

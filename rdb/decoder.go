@@ -32,6 +32,7 @@ type Decoder struct {
 	valkey  bool
 	inKey   bool
 	payload bool
+	noSum   bool
 	stats   Stats
 	work    workspace
 }
@@ -54,11 +55,15 @@ func NewDecoderSize(r io.Reader, size int) *Decoder {
 	return d
 }
 
+// SetChecksum tells whether the checksum is verified, as it is at first. Call it
+// before Decode.
+func (d *Decoder) SetChecksum(on bool) { d.noSum = !on }
+
 // Reset makes the decoder read another RDB from r and keeps its buffers.
 func (d *Decoder) Reset(r io.Reader) {
 	in := input{r: r, buf: d.buf, size: d.size, vbuf: d.vbuf}
 	in.key.scratch, in.fld.scratch = d.key.scratch, d.fld.scratch
-	*d = Decoder{input: in, work: d.work}
+	*d = Decoder{input: in, work: d.work, noSum: d.noSum}
 }
 
 // Offset returns the number of bytes of the RDB that were consumed so far. After
@@ -149,7 +154,7 @@ func (d *Decoder) header() error {
 		return &VersionError{Version: d.version}
 	}
 	d.pos += 9
-	d.sum = d.version >= 5
+	d.sum = d.version >= 5 && !d.noSum
 	return nil
 }
 
@@ -246,7 +251,7 @@ func (d *Decoder) trailer() error {
 		return err
 	}
 	d.crcPos = d.pos
-	if want != 0 && want != d.crc {
+	if want != 0 && d.sum && want != d.crc {
 		return &offsetError{at, &ChecksumError{Stored: want, Computed: d.crc}}
 	}
 	return nil

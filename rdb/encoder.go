@@ -34,10 +34,14 @@ type Encoder struct {
 	version int
 	comp    *Compressor
 
+	fragment bool // see Fragment
+	noSum    bool
+
 	typ    Type
 	code   byte
 	left   uint64
 	inside bool
+	rest   int // bytes of a string that comes in parts
 	stream streamEncoder
 	tmp    []byte
 }
@@ -64,8 +68,8 @@ const flushSize = 64 << 10
 // (Redis 7.0; DumpVersion), 11 (7.2, Valkey 7.2 and 8) or 12 (7.4). compress
 // turns LZF compression on, as Redis's rdbcompression.
 func NewEncoder(w io.Writer, version int, compress bool) *Encoder {
-	if version < 10 || version > MaxVersion {
-		panic(fmt.Sprintf("rdb: version %d to write, possible are 10 to %d", version, MaxVersion))
+	if err := CheckVersion(version); err != nil {
+		panic(err)
 	}
 	e := &Encoder{w: w, version: version}
 	if compress {
@@ -120,10 +124,12 @@ func (e *Encoder) Close() error {
 func (e *Encoder) Offset() int64 { return e.written + int64(len(e.buf)-e.start) }
 
 func (e *Encoder) flush(force bool) error {
-	if e.err != nil || e.dump || len(e.buf) < flushSize && !force {
+	if e.err != nil || e.dump || e.fragment || len(e.buf) < flushSize && !force {
 		return e.err
 	}
-	e.crc = crc64.Update(e.crc, e.buf)
+	if !e.noSum {
+		e.crc = crc64.Update(e.crc, e.buf)
+	}
 	_, e.err = e.w.Write(e.buf)
 	e.written += int64(len(e.buf))
 	e.buf = e.buf[:0]

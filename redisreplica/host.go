@@ -34,6 +34,9 @@ func (r *Replica) After(d int64, fn func()) {
 	time.AfterFunc(time.Duration(max(d, 0)), func() { r.loop.Post(fn) })
 }
 
+// Again runs fn in a later turn of the loop.
+func (r *Replica) Again(fn func()) { r.loop.Again(fn) }
+
 // Sleep stops the loop.
 func (r *Replica) Sleep(nanos int64) { time.Sleep(time.Duration(nanos)) }
 
@@ -139,7 +142,7 @@ func (r *Replica) Replication() commands.LinkInfo {
 		LastIOSeconds:  -1, DownSinceSeconds: -1,
 		SyncTotalBytes: st.SyncTotal, SyncReadBytes: st.SyncRead,
 		SyncStartMilli: r.syncStart, ReadOffset: r.stream.Received(),
-		FullSyncs: st.FullSyncs, PartialSyncs: st.PartialSyncs, Reconnects: r.reconnect, LoadedKeys: r.loaded,
+		FullSyncs: st.FullSyncs, PartialSyncs: st.PartialSyncs, Reconnects: r.reconnect,
 	}
 	for _, c := range r.queue {
 		if !r.fed || c != r.queue[0] {

@@ -119,7 +119,7 @@ func (r *Replica) dropStream() {
 		c.Release()
 	}
 	r.queue = r.queue[:0]
-	r.fed = false
+	r.fed, r.waiting = false, nil
 	r.relayed, r.tail = r.stream.Applied(), r.tail[:0]
 	r.oldest, r.received = 0, r.stream.Applied()
 	r.stream.Reset(r.stream.Applied())
@@ -194,7 +194,7 @@ func (h *linkHostOf) Install(l masterlink.Loaded, info masterlink.SyncInfo) {
 	r.dropStream()
 	r.srv.SwapKeyspace(ld.Keyspace())
 	r.srv.InstallFunctions(ld.Functions)
-	r.loaded = ld.Keys
+	r.srv.NoteLoaded(ld)
 	r.srv.Loading = false
 	r.synced = true
 	r.resumable = info.ReplID != ""
@@ -325,10 +325,14 @@ func (r *Replica) applyQueue() {
 			r.stream.Feed(c.Data)
 			r.fed = true
 		}
-		if ahead--; ahead < 0 {
-			ahead = r.srv.LookAheadMaster(r.master, r.stream) - 1
+		args, ok, err := r.waiting, true, error(nil)
+		if args == nil {
+			if ahead--; ahead < 0 {
+				ahead = r.srv.LookAheadMaster(r.master, r.stream) - 1
+			}
+			args, ok, err = r.stream.Next()
 		}
-		args, ok, err := r.stream.Next()
+		r.waiting = nil
 		if err != nil {
 			r.relay(c, false)
 			r.srv.Repl.Offset = r.stream.Applied()
@@ -352,6 +356,15 @@ func (r *Replica) applyQueue() {
 			r.queue = r.queue[:len(r.queue)-1]
 			r.fed = false
 			continue
+		}
+		if waits, full := r.srv.StreamWaits(r.master, args); waits {
+			r.waiting, r.applying = args, true
+			if full {
+				r.After(1e6, r.applySlice)
+			} else {
+				r.loop.Again(r.applySlice)
+			}
+			break
 		}
 		r.srv.CallMaster(r.master, args)
 		if r.srv.ResyncWanted != "" {

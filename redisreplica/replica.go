@@ -55,6 +55,9 @@ type Replica struct {
 	master    *commands.Client
 	queue     []*masterlink.Chunk // received, not yet applied in full
 	fed       bool                // queue[0] was given to stream
+	waiting   [][]byte            // command of the stream that waits for a snapshot
+	startup   *startup            // the snapshot file is being loaded
+	startErr  error               // it cannot be
 	relayed   int64               // offset up to which our replicas have the stream
 	tail      []byte              // received before queue[0] and not yet relayed
 	applying  bool                // applySlice is due
@@ -70,7 +73,6 @@ type Replica struct {
 	reconnect               int64
 	reads                   int64 // chunks of input, and outputs of callbacks (INFO)
 	writes                  int64
-	loaded                  int64         // keys of the last full sync
 	tlsServer               *tlsio.Server // nil without tls-port
 	tlsConfig               *tls.Config   // of tlsServer
 	tlsClient               *tls.Config   // for connections to the master; nil without tls-replication
@@ -147,7 +149,15 @@ func NewFromConfig(conf *config.Registry, log *logging.Logger) (*Replica, error)
 	r.master = srv.NewMasterClient(0)
 	r.watchConfig()
 	r.watchTLS()
-	if host, port := conf.Values.MasterHost, conf.Values.MasterPort; host != "" {
+	if err := r.openStartup(); err != nil {
+		if r.tlsServer != nil {
+			r.tlsServer.Close()
+		}
+		loop.Stop()
+		ks.Release()
+		return nil, err
+	}
+	if host, port := conf.Values.MasterHost, conf.Values.MasterPort; host != "" && r.startup == nil {
 		loop.Post(func() { srv.Follow(host, port) })
 	}
 	return r, nil
@@ -226,8 +236,18 @@ func (r *Replica) Run() error {
 	for _, a := range r.TLSAddrs() {
 		r.log.Noticef("Ready to accept TLS connections on %s", a)
 	}
+	if r.startup != nil {
+		r.startup.begin(r)
+	}
 	err := r.loop.Run()
 	// The loop is gone: its goroutine is this one.
+	if err == nil {
+		err = r.startErr
+	}
+	if r.startup != nil {
+		r.startup.end()
+	}
+	r.srv.Close()
 	if r.link != nil {
 		r.link.Stop()
 		r.link = nil
@@ -304,10 +324,4 @@ func Open(conf *config.Registry) (*Replica, error) {
 		log.Noticef("The directive '%s' is accepted and has no effect here.", name)
 	}
 	return r, nil
-}
-
-// Signal ends the server as a signal asks for it.
-func (r *Replica) Signal(name string) {
-	r.log.Warningf("Received %s scheduling shutdown...", name)
-	r.Stop()
 }

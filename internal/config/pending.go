@@ -10,11 +10,10 @@ import (
 // holds the list against the code.
 var pending = []string{
 	"bind-source-addr",
-	"dynamic-hz", "activerehashing", "shutdown-timeout", "shutdown-on-sigint", "shutdown-on-sigterm",
+	"dynamic-hz", "activerehashing", "shutdown-timeout",
 	"repl-disable-tcp-nodelay", "propagation-error-behavior",
 	"maxmemory-samples", "maxmemory-eviction-tenacity", "maxmemory-clients", "tracking-table-max-keys",
 	"busy-reply-threshold",
-	"save", "dbfilename", "rdbcompression", "rdbchecksum",
 }
 
 func markPending(r *Registry) {

@@ -8,6 +8,7 @@ var (
 	propagationErrors = words("ignore", "panic", "panic-on-replicas")
 	expireProfiles    = words("default", "small-dataset", "medium-dataset", "large-dataset", "best-performance", "low-latency", "custom")
 	evictionPolicies  = words("volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction")
+	rdbVersions       = []word{{"10", 10}, {"11", 11}, {"12", 12}}
 	sanitizeModes     = words("no", "yes", "clients")
 )
 
@@ -104,9 +105,11 @@ func persistenceRows(r *Registry, v *Values) {
 	r.text("dbfilename", &v.DBFilename, "dump.rdb", checkBaseName("dbfilename", "filename", true), "Name of the snapshot file in dir.").with(Protected).by("redisreplica")
 	r.bool("rdbcompression", &v.RDBCompression, true, "Compress long strings in snapshots.").by("rdb")
 	r.bool("rdbchecksum", &v.RDBChecksum, true, "Write a checksum at the end of snapshots and check it on loading.").with(Immutable).by("rdb")
+	enum(r, "rdb-version", &v.RDBVersion, rdbVersions, 10, "Version of the RDBs that are written: 10 is read by Redis 7.0 and later, 11 by 7.2, 12 by 7.4. A dataset with expiries of hash fields is always written in 12.").with(Own).by("commands")
 	enum(r, "sanitize-dump-payload", &v.SanitizeDumpPayload, sanitizeModes, SanitizeNo, "Whether Redis checks encoded values deeply on loading; here they always are.").with(NoEffect)
-	r.bool("stop-writes-on-bgsave-error", new(bool), true, "Refuse writes while snapshots fail.").with(NoEffect)
-	r.bool("rdb-save-incremental-fsync", new(bool), true, "Flush a snapshot to disk in steps.").with(NoEffect)
+	r.bool("stop-writes-on-bgsave-error", &v.StopWritesOnSaveError, true, "Refuse clients' writes while snapshots by save rules fail.").by("commands")
+	r.bool("rdb-save-incremental-fsync", &v.RDBIncrementalFsync, true, "Flush a snapshot to disk every 4 MB while it is written.").by("redisreplica")
+	r.bool("replica-save-on-shutdown", &v.ReplicaSaveOnShutdown, false, "Save a snapshot when a replica is shut down although there are no save rules, so that it starts with its data and a partial resync.").with(Own).by("commands")
 	integer(r, "rdb-key-save-delay", new(int), signed(-1<<31, maxInt), 0, "Microseconds of delay a saved key, for tests.").with(Hidden | NoEffect)
 	integer(r, "key-load-delay", &v.KeyLoadDelay, signed(-1<<31, maxInt), 0, "Microseconds of delay a loaded key, for tests.").with(Hidden | NoEffect)
 	integer(r, "loading-process-events-interval-bytes", new(int64), signed(1024, maxInt), 2<<20, "Bytes of a load between looks at clients; here they are always served.").with(Hidden | NoEffect)

@@ -157,8 +157,13 @@ type Values struct {
 	DBFilename          string
 	RDBCompression      bool
 	RDBChecksum         bool
-	SanitizeDumpPayload SanitizeMode
-	KeyLoadDelay        int // µs a key, for tests
+	RDBVersion          int
+	RDBIncrementalFsync bool
+
+	StopWritesOnSaveError bool
+	ReplicaSaveOnShutdown bool
+	SanitizeDumpPayload   SanitizeMode
+	KeyLoadDelay          int // µs a key, for tests
 }
 
 // OutputLimit bounds the replies that wait for one client: at Hard bytes at once, at Soft bytes after SoftSeconds. 0 is

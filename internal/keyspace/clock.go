@@ -64,12 +64,16 @@ func (e Entry) Touch() {
 func (e Entry) LRU() uint32 { return e.rec.LRU() }
 
 // IdleSeconds is the time since the last access.
-func (e Entry) IdleSeconds() int64 {
-	return int64((e.db.ks.lru - e.rec.LRU()) & dict.LRUMask)
-}
+func (e Entry) IdleSeconds() int64 { return e.db.ks.IdleOf(e.rec.LRU()) }
 
 // Frequency is the access counter, 0 to 255, as of now.
-func (e Entry) Frequency() int64 { return int64(e.db.ks.lfuDecayed(e.rec.LRU())) }
+func (e Entry) Frequency() int64 { return e.db.ks.FrequencyOf(e.rec.LRU()) }
+
+// IdleOf is what IdleSeconds is for an entry with these 24 bits.
+func (ks *Keyspace) IdleOf(lru uint32) int64 { return int64((ks.lru - lru) & dict.LRUMask) }
+
+// FrequencyOf is what Frequency is for an entry with these 24 bits.
+func (ks *Keyspace) FrequencyOf(lru uint32) int64 { return int64(ks.lfuDecayed(lru)) }
 
 func (ks *Keyspace) lfuDecayed(v uint32) uint8 {
 	c := uint8(v)

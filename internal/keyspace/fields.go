@@ -82,6 +82,9 @@ func (db *DB) ExpireFields(e Entry, limit int) int {
 func (db *DB) expireFields(e Entry, due int64, limit int) int {
 	v := e.Value()
 	ks := db.ks
+	if db.snap != nil && v.HashDue() < due {
+		db.snap.beforeChange(db, db.hash(e.Key()), e.ref)
+	}
 	var each func(field []byte)
 	if ks.OnFieldExpired != nil {
 		each = func(field []byte) { ks.OnFieldExpired(db, v.Record().Key(), field) }

@@ -83,6 +83,7 @@ type Keyspace struct {
 	freed      int64
 	moved      int64
 	compact    compactState
+	snap       *Snapshot // under way, or nil
 	fieldCycle fieldTarget
 }
 
@@ -148,6 +149,9 @@ type DB struct {
 	fields  *expire.Index // hashes with expiring fields
 	later   [][]byte
 	load    *loading // nil but while a snapshot is loaded
+	// snap is the keyspace's snapshot under way; part this database's share in it.
+	snap *Snapshot
+	part *snapshotPart
 }
 
 // reset makes the database empty, leaving what it held to whoever took it.
@@ -228,8 +232,27 @@ func (db *DB) Lookup(key []byte) (Entry, bool) {
 	return e, true
 }
 
-// LookupWrite finds a key for a command that is about to change it.
+// LookupWrite finds a key for a command that is about to change its value.
 func (db *DB) LookupWrite(key []byte) (Entry, bool) {
+	h := db.hash(key)
+	r := db.table.Find(db.ks.a, h, key)
+	if r == 0 {
+		return Entry{}, false
+	}
+	e := db.entry(r)
+	if e.rec.HasExpire() && db.ks.now > e.rec.ExpireAt() && db.expireOnAccess(key, true) {
+		return Entry{}, false
+	}
+	if db.snap != nil {
+		db.snap.beforeChange(db, h, r)
+	}
+	return e, true
+}
+
+// LookupReplace is LookupWrite for a command that leaves the value as it is: it
+// deletes or replaces the key, changes its expiry, or asks only whether it is
+// there before it writes.
+func (db *DB) LookupReplace(key []byte) (Entry, bool) {
 	r := db.table.Find(db.ks.a, db.hash(key), key)
 	if r == 0 {
 		return Entry{}, false
@@ -307,9 +330,13 @@ const (
 // Delete removes a key and frees its value.
 func (db *DB) Delete(key []byte) bool {
 	a := db.ks.a
-	s, ok := db.table.Lookup(a, db.hash(key), key)
+	h := db.hash(key)
+	s, ok := db.table.Lookup(a, h, key)
 	if !ok {
 		return false
+	}
+	if db.snap != nil {
+		db.snap.before(db, h)
 	}
 	r := db.table.Ref(a, s)
 	db.forgetExpire(r)
@@ -324,6 +351,9 @@ func (db *DB) freeEntry(r dict.Ref) { db.ks.FreeDetached(r) }
 
 // FreeDetached frees the record of a value that stands in no table.
 func (ks *Keyspace) FreeDetached(r dict.Ref) {
+	if ks.snap != nil && ks.snap.keep(r) {
+		return
+	}
 	v := object.Value{A: ks.a, Ref: r}
 	if v.IsPlain() {
 		v.A.Free(r)
@@ -367,7 +397,12 @@ func (db *DB) SetString(key, val []byte, enc byte, when int64) {
 	}
 	r := db.table.Ref(a, s)
 	rec := a.Entry(r)
-	if rec.Type() != object.TypeString {
+	replace := rec.Type() != object.TypeString
+	if db.snap != nil {
+		db.snap.before(db, h)
+		replace = replace || db.snap.holds(r)
+	}
+	if replace {
 		db.replace(s, r, enc, key, val, when)
 		return
 	}
@@ -413,6 +448,9 @@ func (db *DB) replace(s dict.Slot, old dict.Ref, enc byte, key, val []byte, when
 // insert puts the record of a new key into the table and the index.
 func (db *DB) insert(h uint64, r dict.Ref) {
 	a := db.ks.a
+	if db.snap != nil {
+		db.snap.before(db, h)
+	}
 	db.table.Insert(a, h, r)
 	if a.Entry(r).HasExpire() {
 		db.expires.Add(r)
@@ -445,6 +483,7 @@ func (db *DB) ResizeString(key []byte, e Entry, n int) []byte {
 		db.insert(h, r)
 		return p
 	}
+	db.WillChange(e)
 	old := len(e.rec.Payload())
 	spare := 0
 	if n > old {
@@ -513,6 +552,9 @@ func (db *DB) FlushLoad() error {
 		if db.table.Find(a, h, rec.Key()) != 0 {
 			return fmt.Errorf("key %q is there twice", rec.Key())
 		}
+		if db.snap != nil {
+			db.snap.before(db, h)
+		}
 		db.table.Insert(a, h, r)
 		if rec.HasExpire() {
 			db.expires.Add(r)
@@ -526,11 +568,17 @@ func (db *DB) FlushLoad() error {
 func (db *DB) SetExpire(e Entry, when int64) {
 	a := db.ks.a
 	if e.rec.HasExpire() {
+		if db.snap != nil {
+			db.snap.before(db, db.hash(e.Key()))
+		}
 		db.expires.Set(e.ref, when)
 		return
 	}
 	h := db.hash(e.Key())
 	r := e.ref
+	if db.snap != nil {
+		db.snap.beforeChange(db, h, r)
+	}
 	s, ok := db.table.Lookup(a, h, e.Key())
 	if !ok {
 		panic(fmt.Sprintf("keyspace: record %d of key %q is not in the table of database %d", r, e.Key(), db.ID))
@@ -571,6 +619,9 @@ func (db *DB) Adopt(r dict.Ref) Entry {
 // is deleted. It returns the entry as it is now (the zero Entry if deleted).
 func (db *DB) Update(e Entry, v object.Value, empty bool) Entry {
 	a := db.ks.a
+	if invariants && db.snap != nil {
+		db.snap.mustBeOut(db, v.Record().Key(), e.ref)
+	}
 	if v.Ref != e.ref {
 		rec := a.Entry(v.Ref)
 		s, ok := db.table.LookupRef(a, db.hash(rec.Key()), e.ref)
@@ -592,6 +643,7 @@ func (db *DB) Persist(e Entry) bool {
 	if !e.rec.HasExpire() {
 		return false
 	}
+	db.WillChange(e)
 	a := db.ks.a
 	db.expires.Remove(e.ref)
 	a.DropExpire(dict.EntryLayout, e.ref)
@@ -607,6 +659,9 @@ func (db *DB) MoveEntry(e Entry, dst *DB, to []byte) {
 	s, ok := db.table.Lookup(a, h, from)
 	if !ok {
 		panic(fmt.Sprintf("keyspace: record %d of key %q is not in the table of database %d", e.ref, from, db.ID))
+	}
+	if db.snap != nil {
+		db.snap.beforeChange(db, h, e.ref)
 	}
 	db.forgetExpire(e.ref)
 	r := e.ref
@@ -635,6 +690,9 @@ func (ks *Keyspace) Swap(i, j int) {
 	a.table, b.table = b.table, a.table
 	a.expires, b.expires = b.expires, a.expires
 	a.fields, b.fields = b.fields, a.fields
+	if ks.snap != nil {
+		ks.snap.swapped(a, b)
+	}
 }
 
 // Scan calls fn for the keys of one step of a SCAN and returns the next cursor,

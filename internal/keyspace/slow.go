@@ -30,9 +30,16 @@ func (ks *Keyspace) FlushDB(db *DB) int {
 		ks.renew()
 		return n
 	}
-	ks.pending = append(ks.pending, lazyTable{db.table, db.expires, db.fields})
-	db.reset()
+	ks.empty(db)
 	return n
+}
+
+// empty takes the table of a database away from it.
+func (ks *Keyspace) empty(db *DB) {
+	if ks.snap == nil || !ks.snap.detach(db, ks) {
+		ks.pending = append(ks.pending, lazyTable{db.table, db.expires, db.fields})
+	}
+	db.reset()
 }
 
 // FlushAll empties all databases and returns how many keys they had.
@@ -53,7 +60,11 @@ const renewFrom = 1 << 20
 func (ks *Keyspace) renew() {
 	if ks.a.Used() >= renewFrom && ks.OnRetire != nil {
 		if a, err := dict.NewArena(ks.a.Seed()); err == nil {
-			ks.OnRetire(ks.a)
+			if ks.snap != nil {
+				ks.snap.retire()
+			} else {
+				ks.OnRetire(ks.a)
+			}
 			ks.a = a
 			ks.pending, ks.lazyValues = nil, nil
 			for _, db := range ks.dbs {
@@ -67,10 +78,18 @@ func (ks *Keyspace) renew() {
 		if db.Len() == 0 {
 			continue
 		}
-		ks.pending = append(ks.pending, lazyTable{db.table, db.expires, db.fields})
-		db.reset()
+		ks.empty(db)
 	}
 	ks.freeSlice(lazyBuckets)
+}
+
+// retireArena gives an arena that was exchanged back to the system.
+func (ks *Keyspace) retireArena(a *dict.Arena) {
+	if ks.OnRetire != nil {
+		ks.OnRetire(a)
+		return
+	}
+	a.Release()
 }
 
 // lazyBuckets is how many buckets of a flushed table are freed between two
@@ -94,6 +113,9 @@ func (ks *Keyspace) freeSlice(buckets int) bool {
 	p.index.Clear()
 	p.field.Clear()
 	if !p.table.ClearStep(ks.a, buckets, func(r dict.Ref) {
+		if ks.snap != nil && ks.snap.keep(r) {
+			return
+		}
 		if v := (object.Value{A: ks.a, Ref: r}); v.IsPlain() {
 			ks.a.Free(r)
 			ks.freed++
@@ -171,6 +193,9 @@ func (ks *Keyspace) Maintain(nanos func() int64, budget int64) {
 // what a large value refers to is moved with it.
 func (ks *Keyspace) compactSlice(nanos func() int64, end int64) {
 	c := &ks.compact
+	if ks.snap != nil && ks.snap.begun != nil {
+		return // what is being read stays where it is
+	}
 	if !c.running {
 		if gain := ks.a.CompactGain(); gain < compactFrom || gain < ks.a.Used()/8 || !ks.a.CompactBegin() {
 			return
@@ -189,6 +214,9 @@ func (ks *Keyspace) compactSlice(nanos func() int64, end int64) {
 			c.cursor = db.table.CompactStep(ks.a, c.cursor, 64, func(r dict.Ref) dict.Ref {
 				n := ks.a.MoveRecord(dict.EntryLayout, r)
 				db.relocated(n)
+				if ks.snap != nil {
+					ks.snap.moved(r, n)
+				}
 				ks.moved++
 				return n
 			})
@@ -224,8 +252,12 @@ func (ks *Keyspace) compactSlice(nanos func() int64, end int64) {
 }
 
 // CompactAll moves every record and every part of a value that can be moved, in
-// one go: a debugging aid, which shows a reference that was kept too long.
+// one go: a debugging aid, which shows a reference that was kept too long. It does
+// nothing while a value is being written to a snapshot.
 func (ks *Keyspace) CompactAll() {
+	if ks.snap != nil && ks.snap.begun != nil {
+		return
+	}
 	ks.compact = compactState{running: true}
 	ks.a.CompactBeginAll()
 	for ks.compact.running {

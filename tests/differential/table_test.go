@@ -58,8 +58,6 @@ var unbuilt = map[string]string{
 	"ASKING":   "the answers of a server without cluster support",
 	"CLUSTER":  "the answers of a server without cluster support",
 	"MODULE":   "the answers of a server without modules",
-	"SAVE":     "snapshots",
-	"BGSAVE":   "snapshots",
 	"FAILOVER": "replicas of our own",
 }
 
