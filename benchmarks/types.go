@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -101,8 +102,13 @@ func (e *env) collectionLen(size int) int {
 	return [...]int{smallLen, fullLen, e.sizes.largeLen}[size]
 }
 
-func (e *env) collectionKeys(size int) int {
-	return [...]int{e.sizes.smallKeys, max(e.sizes.smallKeys*smallLen/fullLen, 2), e.sizes.largeKeys}[size]
+// collectionKeys is the number of collections of a type and size. There are fewer of those streams that are not large: each entry is a command.
+func (e *env) collectionKeys(t *collection, size int) int {
+	few := e.sizes.smallKeys
+	if t.name == "stream" {
+		few /= 4
+	}
+	return [...]int{few, max(few*smallLen/fullLen, 2), e.sizes.largeKeys}[size]
 }
 
 // typeMemory fills a server with every type and gives, by "type-size", the resident bytes an element. The last run's server stays for the rows
@@ -147,7 +153,7 @@ func filledTypes(e *env, which string) (*testutil.Server, sample, error) {
 				if err != nil {
 					return err
 				}
-				keys, n := e.collectionKeys(size), e.collectionLen(size)
+				keys, n := e.collectionKeys(&t, size), e.collectionLen(size)
 				if err := fillCollections(c, &t, size, keys, n); err != nil {
 					return err
 				}
@@ -199,11 +205,21 @@ func fillCollections(c *pipeliner, t *collection, size, keys, n int) error {
 		wire, c.depth, pending = wire[:0], 0, 0
 		return nil
 	}
-	for k := range keys {
-		key := sizeKey(t, size, k)
-		for from := 0; from < n; from += perBatch {
-			to := min(from+perBatch, n)
-			wire = t.add(wire, key, from, to)
+	first := []byte(sizeKey(t, size, 0))
+	for from := 0; from < n; from += perBatch {
+		to := min(from+perBatch, n)
+		// The keys differ, and are of one length: what is sent for the first of them is what is sent for all.
+		template := t.add(nil, string(first), from, to)
+		for k := range keys {
+			at := len(wire)
+			wire = append(wire, template...)
+			if k > 0 {
+				key := sizeKey(t, size, k)
+				for i := bytes.Index(wire[at:], first); i >= 0; i = bytes.Index(wire[at:], first) {
+					copy(wire[at+i:], key)
+					at += i + len(key)
+				}
+			}
 			c.depth += t.commands(to - from)
 			if pending += to - from; pending >= perBatch {
 				if err := flush(); err != nil {
@@ -244,7 +260,7 @@ func typeOps(t *collection, op typeOp, size, pipeline int) func(*env, string) (f
 			return 0, err
 		}
 		words := strings.Fields(op.args)
-		keys, n := e.collectionKeys(size), e.collectionLen(size)
+		keys, n := e.collectionKeys(t, size), e.collectionLen(size)
 		return cpuPerOp(s, e.sizes.typeOps, pipeline, func(dst []byte, r *rand.Rand) []byte {
 			args := make([]string, 0, len(words))
 			key := sizeKey(t, size, r.IntN(keys))
