@@ -181,16 +181,39 @@ func Seek(lp []byte, index int) int {
 			index -= n
 		}
 	}
-	if forward {
+	switch {
+	case n == countUnknown && forward:
 		p := First(lp)
 		for ; index > 0 && p >= 0; index-- {
 			p = Next(lp, p)
 		}
 		return p
+	case n == countUnknown:
+		p := Last(lp)
+		for ; index < -1 && p >= 0; index++ {
+			p = Prev(lp, p)
+		}
+		return p
+	case forward:
+		// The entry exists, so nothing is asked on the way but where the next one begins.
+		p := HeaderSize
+		for ; index > 0; index-- {
+			if k := shortSize[lp[p]]; k != 0 {
+				p += int(k)
+			} else {
+				p = skip(lp, p)
+			}
+		}
+		return p
 	}
-	p := Last(lp)
-	for ; index < -1 && p >= 0; index++ {
-		p = Prev(lp, p)
+	p := len(lp) - 1
+	for ; index < 0; index++ {
+		if k := int(lp[p-1]); k < 0x80 {
+			p -= k + 1
+		} else {
+			size, k := decodeBacklen(lp, p-1)
+			p -= size + k
+		}
 	}
 	return p
 }
