@@ -146,6 +146,21 @@ func Next(lp []byte, p int) int {
 	return p
 }
 
+// Advance returns the entry n places after p, or -1 if that is the end. All n entries must exist.
+func Advance(lp []byte, p, n int) int {
+	for ; n > 0; n-- {
+		if k := shortSize[lp[p]]; k != 0 {
+			p += int(k)
+		} else {
+			p = skip(lp, p)
+		}
+	}
+	if lp[p] == eof {
+		return -1
+	}
+	return p
+}
+
 // skip returns what follows the entry p: an entry or the end byte.
 func skip(lp []byte, p int) int {
 	n := encodedSize(lp, p)
@@ -195,16 +210,7 @@ func Seek(lp []byte, index int) int {
 		}
 		return p
 	case forward:
-		// The entry exists, so nothing is asked on the way but where the next one begins.
-		p := HeaderSize
-		for ; index > 0; index-- {
-			if k := shortSize[lp[p]]; k != 0 {
-				p += int(k)
-			} else {
-				p = skip(lp, p)
-			}
-		}
-		return p
+		return Advance(lp, HeaderSize, index)
 	}
 	p := len(lp) - 1
 	for ; index < 0; index++ {
