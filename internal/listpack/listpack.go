@@ -662,6 +662,9 @@ func Concat(a, b []byte) []byte {
 // open replaces lp[from:to] by n bytes of unspecified content and sets the size
 // in the header.
 func open(lp []byte, from, to, n int) []byte {
+	if to-from == n {
+		return lp // the usual replacement: what follows stays where it is
+	}
 	size := len(lp) - (to - from) + n
 	if size > len(lp) {
 		old := len(lp)
