@@ -299,6 +299,35 @@ func bulkRead(t *collection, n int, args ...string) func(*env, string) (float64,
 	}
 }
 
+// pipelinePeak is by how many MB a server grows, at most, while its clients read lists with long pipelines: what replies wait in.
+func pipelinePeak(e *env, which string) (float64, error) {
+	s, err := e.start(which)
+	if err != nil {
+		return 0, err
+	}
+	defer e.stop(s)
+	nc, err := net.Dial("tcp", s.Addr())
+	if err != nil {
+		return 0, err
+	}
+	defer nc.Close()
+	lists := &collections[3]
+	if err := fillCollections(&pipeliner{conn: nc, in: bufio.NewReader(nc)}, lists, full, 100, fullLen); err != nil {
+		return 0, err
+	}
+	before, err := testutil.RSS(s.PID())
+	if err != nil {
+		return 0, err
+	}
+	if _, err := cpuPerOp(s, e.sizes.typeOps/10, 500, func(dst []byte, r *rand.Rand) []byte {
+		return testutil.AppendCommand(dst, "LRANGE", sizeKey(lists, full, r.IntN(100)), "0", "-1")
+	}); err != nil {
+		return 0, err
+	}
+	peak, err := testutil.PeakRSS(s.PID())
+	return float64(max(peak-before, 4096)) / mb, err
+}
+
 // cpuPerOp sends ops commands over loadConns connections, each with a pipeline, and gives the server's CPU a command in µs. The bytes to send are
 // drawn before the clock starts.
 func cpuPerOp(s *testutil.Server, ops, pipeline int, command func(dst []byte, r *rand.Rand) []byte) (float64, error) {
@@ -445,6 +474,7 @@ func typeRows() (rows []*measure) {
 			once: typeOps(t, typeOp{args: extra.args}, extra.size, extra.pipeline)})
 	}
 	return append(rows,
+		&measure{name: "peak-p500", title: "memory that LRANGE 0 -1, full list, pipeline 500 takes at most", unit: "MB", sign: "<=", once: pipelinePeak},
 		&measure{name: "mixed", title: "mixed writes applied from the stream", unit: "k/s", bar: 2, aim: 3, sign: ">=", once: field("mixed", "rate", mixedApply)},
 		&measure{name: "mixed-cpu", title: "CPU per write of that stream", unit: "µs", sign: "<=", once: field("mixed", "cpu", mixedApply)})
 }
