@@ -55,15 +55,31 @@ func TestSameServerTwice(t *testing.T) {
 func TestTable(t *testing.T) {
 	redis := 100.0
 	var out bytes.Buffer
-	table(&out, []result{
+	rows := []result{
 		{Title: "first", Unit: "MB", Ours: 65, Redis: &redis, Ratio: 0.65, Bar: 0.7, Aim: 0.6, Sign: "<=", Verdict: verdict(0.65, 0.7, 0.6, "<=")},
 		{Title: "second", Unit: "ms", Ours: 7, Bar: 5, Sign: "<=", Absolute: true, Verdict: verdict(7, 5, 1, "<=")},
 		{Title: "third", Verdict: verdictError, Error: "why"},
-	}, "ours", "redis")
+	}
+	table(&out, rows, "ours", "redis")
 	for _, want := range []string{"65.0 MB   100.0 MB", "<= 0.70", "pass", "7.000 ms", "<= 5.000 ms", "FAIL", "failed: why"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}
+	}
+}
+
+func TestMarkdownTable(t *testing.T) {
+	redis := 100.0
+	var out bytes.Buffer
+	markdownTable(&out, []result{
+		{Title: "first", Unit: "MB", Ours: 65, Redis: &redis, Ratio: 0.65},
+		{Title: "second", Unit: "ms", Ours: 7, Absolute: true},
+		{Title: "third", Verdict: verdictError, Error: "why"},
+	}, "ours", "redis")
+	const want = "| measure | ours | redis | ratio |\n| --- | --- | --- | --- |\n" +
+		"| first | 65.0 MB | 100.0 MB | 0.65 |\n| second | 7.000 ms | – | – |\n| third | failed | | |\n"
+	if out.String() != want {
+		t.Errorf("%s", out.String())
 	}
 }
 

@@ -1,7 +1,7 @@
 // Command benchmarks starts redis-server and our server in one run, puts the same load on both, and prints a table of ratios. It is a
 // black box: all it knows of a server is the wire, its INFO and /proc.
 //
-//	go run ./benchmarks [-quick] [-only name[,name]] [-runs N] [-redis PATH] [-ours PATH] [-json] [-profile DIR]
+//	go run ./benchmarks [-quick] [-only name[,name]] [-runs N] [-redis PATH] [-ours PATH] [-json | -markdown] [-profile DIR]
 //
 // Runs are interleaved (redis, ours, redis, ours …) and the median counts. CPU is the server's own, of all its threads.
 package main
@@ -46,6 +46,7 @@ func run(args []string, out, progress io.Writer) error {
 	redis := fs.String("redis", "", "the server to compare with (default redis-server)")
 	ours := fs.String("ours", "", "our server (default: built from this tree)")
 	asJSON := fs.Bool("json", false, "one JSON object a measure in place of the table")
+	markdown := fs.Bool("markdown", false, "rows of a markdown table, to be pasted into a page")
 	list := fs.Bool("list", false, "list the measures")
 	labels := fs.String("labels", defaultLabels, "the names of the two columns; with other names than these the bars, which are for redis-server, do not count")
 	cache := fs.String("cache", "", "folder for the RDB that is served to replicas (default: in the system's temporary folder)")
@@ -121,7 +122,11 @@ func run(args []string, out, progress io.Writer) error {
 	if len(rows) == 0 {
 		return fmt.Errorf("-only %q matches no measure; -list lists them", *only)
 	}
-	if !*asJSON {
+	switch {
+	case *asJSON:
+	case *markdown:
+		markdownTable(out, rows, left, right)
+	default:
 		table(out, rows, left, right)
 	}
 	if failed > 0 {
@@ -167,6 +172,21 @@ func table(out io.Writer, rows []result, left, right string) {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Title, format(r.Ours, r.Unit), redis, ratio, bound(r.Bar), bound(r.Aim), r.Verdict)
 	}
 	w.Flush()
+}
+
+// markdownTable is the same without the bounds.
+func markdownTable(out io.Writer, rows []result, left, right string) {
+	fmt.Fprintf(out, "| measure | %s | %s | ratio |\n| --- | --- | --- | --- |\n", left, right)
+	for _, r := range rows {
+		switch {
+		case r.Verdict == verdictError:
+			fmt.Fprintf(out, "| %s | failed | | |\n", r.Title)
+		case r.Redis == nil:
+			fmt.Fprintf(out, "| %s | %s | – | – |\n", r.Title, format(r.Ours, r.Unit))
+		default:
+			fmt.Fprintf(out, "| %s | %s | %s | %.2f |\n", r.Title, format(r.Ours, r.Unit), format(*r.Redis, r.Unit), r.Ratio)
+		}
+	}
 }
 
 func format(v float64, unit string) string {

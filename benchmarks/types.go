@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -15,9 +16,9 @@ import (
 
 // This file measures the collection types: memory per element, CPU per operation, whole reads, and a stream of mixed writes.
 //
-// All rows but the last share one server a side. It holds, of each type, many collections of smallLen elements (one listpack each, in both
-// servers) and a few of largeLen (hash table, skiplist, quicklist, radix tree), filled in the order of the types; the growth of the resident
-// set around each filling is the memory of the row.
+// All rows but the last share one server a side. It holds, of each type, many collections of smallLen elements, fewer of fullLen (one listpack
+// each, in both servers, and not far from the length at which it ends to be one) and a few of largeLen (hash table, skiplist, quicklist, radix
+// tree), filled in the order of the types; the growth of the resident set around each filling is the memory of the row.
 
 // A collection is one type as the benchmarks fill it. add appends the command that adds elements from..to to a key.
 type collection struct {
@@ -27,19 +28,29 @@ type collection struct {
 	ops    []typeOp
 }
 
-// A typeOp is a command that redis-benchmark repeats. KEY stands for a random key of the wanted size, ELEM and
+// A typeOp is a command that is repeated. KEY stands for a random key of the wanted size, OTHER for another one, ELEM and
 // INDEX for the number of a random element, LENGTH for the length of the collections.
 type typeOp struct {
 	name string
 	args string
 }
 
-const smallLen = 16
+const (
+	smallLen = 16
+	fullLen  = 100
+)
 
 // bulkLen are the lengths of the collections that are read whole.
 var bulkLen = [...]int{100, 10_000}
 
-func element(i int) string { return fmt.Sprintf("%012d", i) }
+// element is i as redis-benchmark writes it, with twelve digits.
+func element(i int) string {
+	var b [12]byte
+	for at := len(b) - 1; at >= 0; at, i = at-1, i/10 {
+		b[at] = '0' + byte(i%10)
+	}
+	return string(b[:])
+}
 
 var collections = []collection{
 	{"hash", "h", func(dst []byte, key string, from, to int) []byte {
@@ -55,7 +66,7 @@ var collections = []collection{
 			args = append(args, "member:"+element(i))
 		}
 		return testutil.AppendCommand(dst, args...)
-	}, []typeOp{{"sismember", "SISMEMBER KEY member:ELEM"}, {"sadd", "SADD KEY member:ELEM"}}},
+	}, []typeOp{{"sismember", "SISMEMBER KEY member:ELEM"}, {"sadd", "SADD KEY member:ELEM"}, {"srem", "SREM KEY member:none:ELEM"}}},
 	{"zset", "z", func(dst []byte, key string, from, to int) []byte {
 		args := []string{"ZADD", key}
 		for i := from; i < to; i++ {
@@ -78,31 +89,48 @@ var collections = []collection{
 	}, []typeOp{{"xrange", "XRANGE KEY ELEM + COUNT 1"}, {"xadd", "XADD KEY MAXLEN = LENGTH * sensor ELEM value 21.5"}}},
 }
 
-// sizeName names the two sizes of a collection, in keys and in rows.
-var sizeName = [2]string{"small", "large"}
+// The sizes of a collection. sizeName names them, in keys and in rows.
+const (
+	small = iota
+	full
+	large
+)
+
+var sizeName = [...]string{"small", "full", "large"}
 
 func (e *env) collectionLen(size int) int {
-	if size == 0 {
-		return smallLen
-	}
-	return e.sizes.largeLen
+	return [...]int{smallLen, fullLen, e.sizes.largeLen}[size]
 }
 
-func (e *env) collectionKeys(size int) int {
-	if size == 0 {
-		return e.sizes.smallKeys
+// collectionKeys is the number of collections of a type and size. There are fewer of those streams that are not large: each entry is a command.
+func (e *env) collectionKeys(t *collection, size int) int {
+	few := e.sizes.smallKeys
+	if t.name == "stream" {
+		few /= 4
 	}
-	return e.sizes.largeKeys
+	return [...]int{few, max(few*smallLen/fullLen, 2), e.sizes.largeKeys}[size]
 }
 
-// typeMemory fills a server with every type and gives, by "type-size", the resident bytes an element.
+// typeMemory fills a server with every type and gives, by "type-size", the resident bytes an element. The last run's server stays for the rows
+// of operations.
 func typeMemory(e *env, which string) (sample, error) {
+	if s := e.types[which]; s != nil {
+		e.stop(s)
+		delete(e.types, which)
+	}
 	s, got, err := filledTypes(e, which)
 	if err != nil {
 		return nil, err
 	}
-	e.stop(s)
+	e.keepTypes(which, s)
 	return got, nil
+}
+
+func (e *env) keepTypes(which string, s *testutil.Server) {
+	if e.types == nil {
+		e.types = map[string]*testutil.Server{}
+	}
+	e.types[which] = s
 }
 
 // filledTypes starts a server that holds all collections.
@@ -113,19 +141,19 @@ func filledTypes(e *env, which string) (*testutil.Server, sample, error) {
 	}
 	got := sample{}
 	err = func() error {
-		c, err := testutil.Dial(s.Addr())
+		nc, err := net.Dial("tcp", s.Addr())
 		if err != nil {
 			return err
 		}
-		defer c.Close()
-		c.SetTimeout(time.Minute)
+		defer nc.Close()
+		c := &pipeliner{conn: nc, in: bufio.NewReaderSize(nc, 64<<10)}
 		for _, t := range collections {
 			for size := range sizeName {
 				before, err := testutil.RSS(s.PID())
 				if err != nil {
 					return err
 				}
-				keys, n := e.collectionKeys(size), e.collectionLen(size)
+				keys, n := e.collectionKeys(&t, size), e.collectionLen(size)
 				if err := fillCollections(c, &t, size, keys, n); err != nil {
 					return err
 				}
@@ -165,31 +193,34 @@ func sizeKey(t *collection, size, k int) string {
 }
 
 // fillCollections makes keys collections of n elements each, in pipelines.
-func fillCollections(c *testutil.Conn, t *collection, size, keys, n int) error {
+func fillCollections(c *pipeliner, t *collection, size, keys, n int) error {
 	const perBatch = 2000 // elements
 	var wire []byte
-	commands, pending := 0, 0
+	pending := 0
 	flush := func() error {
-		if _, err := c.Write(wire); err != nil {
-			return err
+		c.batches = [][]byte{wire}
+		if err := c.run(1); err != nil {
+			return fmt.Errorf("filling a %s: %w", t.name, err)
 		}
-		for range commands {
-			v, _, err := c.Read()
-			if err == nil {
-				err = v.Err()
-			}
-			if err != nil {
-				return fmt.Errorf("filling a %s: %w", t.name, err)
-			}
-		}
-		wire, commands, pending = wire[:0], 0, 0
+		wire, c.depth, pending = wire[:0], 0, 0
 		return nil
 	}
-	for k := range keys {
-		for from := 0; from < n; from += perBatch {
-			to := min(from+perBatch, n)
-			wire = t.add(wire, sizeKey(t, size, k), from, to)
-			commands += t.commands(to - from)
+	first := []byte(sizeKey(t, size, 0))
+	for from := 0; from < n; from += perBatch {
+		to := min(from+perBatch, n)
+		// The keys differ, and are of one length: what is sent for the first of them is what is sent for all.
+		template := t.add(nil, string(first), from, to)
+		for k := range keys {
+			at := len(wire)
+			wire = append(wire, template...)
+			if k > 0 {
+				key := sizeKey(t, size, k)
+				for i := bytes.Index(wire[at:], first); i >= 0; i = bytes.Index(wire[at:], first) {
+					copy(wire[at+i:], key)
+					at += i + len(key)
+				}
+			}
+			c.depth += t.commands(to - from)
 			if pending += to - from; pending >= perBatch {
 				if err := flush(); err != nil {
 					return err
@@ -217,10 +248,7 @@ func typeServer(e *env, which string) (*testutil.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if e.types == nil {
-		e.types = map[string]*testutil.Server{}
-	}
-	e.types[which] = s
+	e.keepTypes(which, s)
 	return s, nil
 }
 
@@ -232,12 +260,15 @@ func typeOps(t *collection, op typeOp, size, pipeline int) func(*env, string) (f
 			return 0, err
 		}
 		words := strings.Fields(op.args)
-		keys, n := e.collectionKeys(size), e.collectionLen(size)
+		keys, n := e.collectionKeys(t, size), e.collectionLen(size)
 		return cpuPerOp(s, e.sizes.typeOps, pipeline, func(dst []byte, r *rand.Rand) []byte {
-			key := sizeKey(t, size, r.IntN(keys))
 			args := make([]string, 0, len(words))
+			key := sizeKey(t, size, r.IntN(keys))
 			for _, w := range words {
 				w = strings.ReplaceAll(w, "KEY", key)
+				if w == "OTHER" {
+					w = sizeKey(t, size, r.IntN(keys))
+				}
 				if strings.Contains(w, "ELEM") {
 					w = strings.ReplaceAll(w, "ELEM", element(r.IntN(n)))
 				}
@@ -266,6 +297,35 @@ func bulkRead(t *collection, n int, args ...string) func(*env, string) (float64,
 			return testutil.AppendCommand(dst, args...)
 		})
 	}
+}
+
+// pipelinePeak is by how many MB a server grows, at most, while its clients read lists with long pipelines: what replies wait in.
+func pipelinePeak(e *env, which string) (float64, error) {
+	s, err := e.start(which)
+	if err != nil {
+		return 0, err
+	}
+	defer e.stop(s)
+	nc, err := net.Dial("tcp", s.Addr())
+	if err != nil {
+		return 0, err
+	}
+	defer nc.Close()
+	lists := &collections[3]
+	if err := fillCollections(&pipeliner{conn: nc, in: bufio.NewReader(nc)}, lists, full, 100, fullLen); err != nil {
+		return 0, err
+	}
+	before, err := testutil.RSS(s.PID())
+	if err != nil {
+		return 0, err
+	}
+	if _, err := cpuPerOp(s, e.sizes.typeOps/10, 500, func(dst []byte, r *rand.Rand) []byte {
+		return testutil.AppendCommand(dst, "LRANGE", sizeKey(lists, full, r.IntN(100)), "0", "-1")
+	}); err != nil {
+		return 0, err
+	}
+	peak, err := testutil.PeakRSS(s.PID())
+	return float64(max(peak-before, 4096)) / mb, err
 }
 
 // cpuPerOp sends ops commands over loadConns connections, each with a pipeline, and gives the server's CPU a command in µs. The bytes to send are
@@ -385,17 +445,36 @@ func typeRows() (rows []*measure) {
 		}
 	}
 	for _, extra := range []struct {
-		t    int
-		op   typeOp
-		name string
+		name     string
+		t        int
+		args     string
+		size     int
+		pipeline int
 	}{
-		{2, typeOp{args: "ZRANGE KEY 0 -1 WITHSCORES"}, "zrange-withscores"},
-		{3, typeOp{args: "LRANGE KEY 0 9"}, "lrange-10"},
+		{"hget-small-p1", 0, "HGET KEY field:ELEM", small, 1},
+		{"sinter-small", 1, "SINTER KEY OTHER", small, 16},
+		{"sinter-full", 1, "SINTER KEY OTHER", full, 16},
+		{"sunion-full", 1, "SUNION KEY OTHER", full, 16},
+		{"zrangebyscore-full", 2, "ZRANGEBYSCORE KEY ELEM +inf LIMIT 0 10", full, 16},
+		{"zrangebyscore-large", 2, "ZRANGEBYSCORE KEY ELEM +inf LIMIT 0 10", large, 16},
+		{"zrange-withscores-p500", 2, "ZRANGE KEY 0 -1 WITHSCORES", small, 500},
+		{"lrange-10-p500", 3, "LRANGE KEY 0 9", small, 500},
+		{"lrange-100-p500", 3, "LRANGE KEY 0 -1", full, 500},
+		{"lindex-p500", 3, "LINDEX KEY INDEX", large, 500},
+		{"xadd-p1", 4, "XADD KEY MAXLEN ~ LENGTH * sensor ELEM value 21.5", large, 1},
 	} {
-		rows = append(rows, &measure{name: "cpu-" + extra.name + "-p500", title: fmt.Sprintf("CPU per %s, small %s, pipeline 500", extra.op.args, collections[extra.t].name),
-			unit: "µs", bar: 1, aim: 0.7, sign: "<=", once: typeOps(&collections[extra.t], extra.op, 0, 500)})
+		t := &collections[extra.t]
+		depth := fmt.Sprintf("pipeline %d", extra.pipeline)
+		if extra.pipeline == 1 {
+			depth = "no pipeline"
+		}
+		title := fmt.Sprintf("CPU per %s, %s %s, %s", strings.NewReplacer(" KEY", "", " OTHER", "", " field:ELEM", "", " ELEM", "", " INDEX", "").Replace(extra.args),
+			sizeName[extra.size], t.name, depth)
+		rows = append(rows, &measure{name: "cpu-" + extra.name, title: title, unit: "µs", bar: 1, aim: 0.7, sign: "<=",
+			once: typeOps(t, typeOp{args: extra.args}, extra.size, extra.pipeline)})
 	}
 	return append(rows,
+		&measure{name: "peak-p500", title: "memory that LRANGE 0 -1, full list, pipeline 500 takes at most", unit: "MB", sign: "<=", once: pipelinePeak},
 		&measure{name: "mixed", title: "mixed writes applied from the stream", unit: "k/s", bar: 2, aim: 3, sign: ">=", once: field("mixed", "rate", mixedApply)},
 		&measure{name: "mixed-cpu", title: "CPU per write of that stream", unit: "µs", sign: "<=", once: field("mixed", "cpu", mixedApply)})
 }

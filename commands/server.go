@@ -226,6 +226,7 @@ type Server struct {
 	hashBuf      object.HashBuf
 	refs         []dict.Ref
 	sets         []setSource
+	setIndexes   []object.SetIndex
 	paused       pauseState
 	ops          opsSampler
 	lastSave     int64 // unix seconds

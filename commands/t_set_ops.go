@@ -23,7 +23,53 @@ type setSource struct {
 
 func (s *setSource) missing() bool { return s.v.Ref == 0 }
 
-func (s *setSource) has(member []byte) bool { return !s.missing() && object.SetContains(s.v, member) }
+// indexes prepares the sets, none of which is missing, to be asked for about that many members
+// each. They are good until the next call.
+func (c *Client) indexes(src []setSource, lookups int) []object.SetIndex {
+	s := c.srv
+	for len(s.setIndexes) < len(src) && len(s.setIndexes) < maxSetIndexes {
+		s.setIndexes = append(s.setIndexes, object.SetIndex{})
+	}
+	x := s.setIndexes[:min(len(src), maxSetIndexes)]
+	for i := range x {
+		x[i].Init(src[i].v, lookups)
+	}
+	return x
+}
+
+// maxSetIndexes is the number of sets that have an index at once: with more of them a member
+// rarely gets to the last ones, and what they need stays allocated.
+const maxSetIndexes = 16
+
+// anyLacks tells whether one of the sets does not have a member; x indexes the first of them.
+func anyLacks(src []setSource, x []object.SetIndex, member []byte) bool {
+	for i := range x {
+		if !x[i].Has(member) {
+			return true
+		}
+	}
+	for i := len(x); i < len(src); i++ {
+		if !object.SetContains(src[i].v, member) {
+			return true
+		}
+	}
+	return false
+}
+
+// anyHas tells whether one of the sets has it.
+func anyHas(src []setSource, x []object.SetIndex, member []byte) bool {
+	for i := range x {
+		if x[i].Has(member) {
+			return true
+		}
+	}
+	for i := len(x); i < len(src); i++ {
+		if object.SetContains(src[i].v, member) {
+			return true
+		}
+	}
+	return false
+}
 
 // lookupSets finds the sets under keys; false after an error reply. The slice is
 // good until the next call.
@@ -82,14 +128,11 @@ func (c *Client) intersect(src []setSource, fn func(member []byte) bool) {
 	}
 	// The smallest is walked; the next in size is the likeliest to miss a member.
 	slices.SortStableFunc(src, bySize)
-	first := src[0].v
-	object.SetEachBuf(first, c.setBuf(), func(m []byte) bool {
-		for i := 1; i < len(src); i++ {
-			if src[i].v.Ref != first.Ref && !src[i].has(m) {
-				return true
-			}
-		}
-		return fn(m)
+	first := src[0]
+	rest := slices.DeleteFunc(src[1:], func(s setSource) bool { return s.v.Ref == first.v.Ref })
+	x := c.indexes(rest, first.n)
+	object.SetEachBuf(first.v, c.setBuf(), func(m []byte) bool {
+		return anyLacks(rest, x, m) || fn(m)
 	})
 }
 
@@ -145,7 +188,7 @@ func sinterstoreCommand(c *Client) {
 	}
 	res, lim := c.newSet(c.args[1]), &c.srv.lim
 	c.intersect(src, func(m []byte) bool {
-		object.SetAdd(&res, m, lim)
+		object.SetAddNew(&res, m, lim)
 		return true
 	})
 	c.storeSet(c.args[1], res, "sinterstore")
@@ -191,11 +234,11 @@ func sunionCommand(c *Client) {
 			c.addReplyMembers(src[0].v)
 			continue
 		}
+		before := src[:i]
+		x := c.indexes(before, src[i].n)
 		object.SetEachBuf(src[i].v, c.setBuf(), func(m []byte) bool {
-			for j := range i {
-				if object.SetContains(src[j].v, m) {
-					return true
-				}
+			if anyHas(before, x, m) {
+				return true
 			}
 			c.addReplyBulk(m)
 			n++
@@ -250,16 +293,14 @@ func wayOfDiff(src []setSource) diffWay {
 // diffAsking calls fn for each member of the first set that no other has. It
 // sorts the others.
 func (c *Client) diffAsking(src []setSource, fn func(member []byte)) {
-	rest := src[1:]
+	rest := slices.DeleteFunc(src[1:], func(s setSource) bool { return s.missing() })
 	// The largest first: it is the likeliest to have a member.
 	slices.SortStableFunc(rest, func(a, b setSource) int { return b.n - a.n })
+	x := c.indexes(rest, src[0].n)
 	object.SetEachBuf(src[0].v, c.setBuf(), func(m []byte) bool {
-		for i := range rest {
-			if rest[i].has(m) {
-				return true
-			}
+		if !anyHas(rest, x, m) {
+			fn(m)
 		}
-		fn(m)
 		return true
 	})
 }
@@ -312,7 +353,7 @@ func sdiffstoreCommand(c *Client) {
 	res, lim := c.newSet(c.args[1]), &c.srv.lim
 	switch wayOfDiff(src) {
 	case diffAsk:
-		c.diffAsking(src, func(m []byte) { object.SetAdd(&res, m, lim) })
+		c.diffAsking(src, func(m []byte) { object.SetAddNew(&res, m, lim) })
 	case diffRemove:
 		c.diffRemoving(src, &res)
 	}

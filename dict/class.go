@@ -3,17 +3,17 @@ package dict
 // Size classes.
 //
 // Up to 128 bytes they are 4 bytes apart, the granule of a Ref, so that a record of 81 bytes costs 84. From there to
-// 32 KB there are eight in each doubling, so that a block is at most an eighth larger than asked. A slab holds
-// blocks of one class only; the classes above 4 KB are chosen as whole fractions of their slab (which is then two or
-// four units long), and those below are stretched to use up the slab, so that no slab has a wasted tail.
+// 16 KB there are sixteen in each doubling, so that a block is about a sixteenth larger than asked at most, and then eight.
+// A slab holds blocks of one class only; the classes above 2 KB are chosen as whole fractions of their slab (which is
+// then up to four units long), and those below are stretched to use up the slab, so that no slab has a wasted tail.
 //
-//	class      1 .. 31      32 .. 71          72 .. 79      80 .. 87       88 .. 95
-//	size       8 .. 128     144 .. 4096       .. 8192       .. 16384       .. 32768
-//	slab       64 KB        64 KB             64 KB         128 KB         256 KB
+//	class      1 .. 31      32 .. 95          96 .. 111     112 .. 127     128 .. 143     144 .. 151
+//	size       8 .. 128     136 .. 2048       .. 4096       .. 8192        .. 16384       .. 32768
+//	slab       64 KB        64 KB             64 KB         128 KB         256 KB         256 KB
 //
 // Powers of two are classes, and their blocks are aligned to their size: bucket arrays rely on it.
 const (
-	numClasses = 96
+	numClasses = 152
 	minSmall   = 8
 	maxSmall   = 32 << 10
 
@@ -40,23 +40,27 @@ func init() {
 		classes[c] = classInfo{size, uint16(unitSize / size), 1, 2}
 		c++
 	}
-	for base := uint32(128); base < 4096; base *= 2 {
-		for i := uint32(1); i <= 8; i++ {
-			blocks := unitSize / (base + base/8*i)
-			classes[c] = classInfo{unitSize / blocks &^ 15, uint16(blocks), 1, 2}
+	for base := uint32(128); base < 2048; base *= 2 {
+		for i := uint32(1); i <= 16; i++ {
+			blocks := unitSize / (base + base/16*i)
+			classes[c] = classInfo{unitSize / blocks &^ 7, uint16(blocks), 1, 2}
 			c++
 		}
 	}
-	for units := uint32(1); units <= 4; units *= 2 {
+	fractions := func(units, from, to uint32) {
 		gran := uint8(2)
 		if units > 1 {
 			gran = 4
 		}
-		for blocks := uint32(15); blocks >= 8; blocks-- {
+		for blocks := from; blocks >= to; blocks-- {
 			classes[c] = classInfo{units * unitSize / blocks &^ 15, uint16(blocks), uint8(units), gran}
 			c++
 		}
 	}
+	for units := uint32(1); units <= 4; units *= 2 {
+		fractions(units, 31, 16)
+	}
+	fractions(4, 15, 8)
 	for i := range classSmall {
 		classSmall[i] = uint8(firstClass(uint32(i) * 4))
 	}

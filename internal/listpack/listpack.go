@@ -146,6 +146,21 @@ func Next(lp []byte, p int) int {
 	return p
 }
 
+// Advance returns the entry n places after p, or -1 if that is the end. All n entries must exist.
+func Advance(lp []byte, p, n int) int {
+	for ; n > 0; n-- {
+		if k := shortSize[lp[p]]; k != 0 {
+			p += int(k)
+		} else {
+			p = skip(lp, p)
+		}
+	}
+	if lp[p] == eof {
+		return -1
+	}
+	return p
+}
+
 // skip returns what follows the entry p: an entry or the end byte.
 func skip(lp []byte, p int) int {
 	n := encodedSize(lp, p)
@@ -181,16 +196,30 @@ func Seek(lp []byte, index int) int {
 			index -= n
 		}
 	}
-	if forward {
+	switch {
+	case n == countUnknown && forward:
 		p := First(lp)
 		for ; index > 0 && p >= 0; index-- {
 			p = Next(lp, p)
 		}
 		return p
+	case n == countUnknown:
+		p := Last(lp)
+		for ; index < -1 && p >= 0; index++ {
+			p = Prev(lp, p)
+		}
+		return p
+	case forward:
+		return Advance(lp, HeaderSize, index)
 	}
-	p := Last(lp)
-	for ; index < -1 && p >= 0; index++ {
-		p = Prev(lp, p)
+	p := len(lp) - 1
+	for ; index < 0; index++ {
+		if k := int(lp[p-1]); k < 0x80 {
+			p -= k + 1
+		} else {
+			size, k := decodeBacklen(lp, p-1)
+			p -= size + k
+		}
 	}
 	return p
 }
@@ -633,6 +662,9 @@ func Concat(a, b []byte) []byte {
 // open replaces lp[from:to] by n bytes of unspecified content and sets the size
 // in the header.
 func open(lp []byte, from, to, n int) []byte {
+	if to-from == n {
+		return lp // the usual replacement: what follows stays where it is
+	}
 	size := len(lp) - (to - from) + n
 	if size > len(lp) {
 		old := len(lp)

@@ -23,7 +23,7 @@ import (
 
 // packedSpare is the room that a packed collection of n bytes gets beyond what
 // it needs when its block has to be replaced because it grew. The block's size
-// class adds up to an eighth by itself, so that a long one is copied once in
+// class adds up to a sixteenth by itself, so that a long one is copied once in
 // several insertions anyway; a short one is copied in no time, and the room in
 // many short ones would add up.
 func packedSpare(n int) int {

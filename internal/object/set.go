@@ -95,7 +95,13 @@ func SetContains(v Value, member []byte) bool {
 
 // SetAdd adds a member, and says whether it was not there yet. member must not
 // be a view of the set.
-func SetAdd(v *Value, member []byte, lim *Limits) bool {
+func SetAdd(v *Value, member []byte, lim *Limits) bool { return setAdd(v, member, lim, false) }
+
+// SetAddNew is SetAdd of a member that is known not to be in the set: a listpack is
+// not searched for it.
+func SetAddNew(v *Value, member []byte, lim *Limits) { setAdd(v, member, lim, true) }
+
+func setAdd(v *Value, member []byte, lim *Limits, isNew bool) bool {
 	switch v.Record().Encoding() {
 	case EncIntset:
 		n, ok := listpack.ParseInt(member)
@@ -110,7 +116,7 @@ func SetAdd(v *Value, member []byte, lim *Limits) bool {
 		SetToTable(v)
 	case EncListpack:
 		lp := v.Packed()
-		if listpack.Find(lp, listpack.First(lp), member, 0) >= 0 {
+		if !isNew && listpack.Find(lp, listpack.First(lp), member, 0) >= 0 {
 			return false
 		}
 		if listpack.Len(lp) < lim.SetMaxListpackEntries && len(member) <= lim.SetMaxListpackValue {

@@ -228,7 +228,7 @@ func (l *List) locate(a *dict.Arena, index int) (r dict.Ref, i int) {
 
 // replace puts s in the place of the element i of the node r, which stands at p
 // if the node is packed.
-func (l *List) replace(a *dict.Arena, env *Env, r dict.Ref, i int, s []byte) {
+func (l *List) replace(a *dict.Arena, env *Env, r dict.Ref, i, p int, s []byte) {
 	open(a, r)
 	x := at(a, r)
 	switch {
@@ -241,7 +241,6 @@ func (l *List) replace(a *dict.Arena, env *Env, r dict.Ref, i int, s []byte) {
 		l.settle(a, env, 0, 0)
 	default:
 		lp := a.Bytes(x.dataRef(), x.length())
-		p := listpack.Seek(lp, i)
 		d := listpack.EntrySize(s) - listpack.SizeAt(lp, p)
 		if len(s) < env.Large && len(lp)+d <= listpack.MaxSafeSize {
 			if d > 0 {

@@ -199,6 +199,6 @@ func (it *Iter) Insert(s []byte, after bool) {
 
 // Replace puts s in the place of the element and ends the iterator.
 func (it *Iter) Replace(s []byte) {
-	it.l.replace(it.a, it.env, it.node, it.i, s)
+	it.l.replace(it.a, it.env, it.node, it.i, it.p, s)
 	it.p = -1
 }

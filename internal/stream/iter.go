@@ -101,11 +101,8 @@ func (it *Iter) Next() bool {
 func (it *Iter) forward() bool {
 	if it.left > 0 {
 		// What nobody read of the current entry.
-		p := it.val
-		for ; it.left > 0; it.left-- {
-			p = listpack.Next(it.lp, p)
-		}
-		it.next = p
+		it.next = listpack.Advance(it.lp, it.val, int(it.left))
+		it.left = 0
 	}
 	it.at = it.next
 	return it.at >= 0

@@ -54,6 +54,13 @@ func node(a *dict.Arena, r dict.Ref) []byte {
 }
 
 func intAt(lp []byte, p int) int64 {
+	if b := lp[p]; b < 0x80 {
+		return int64(b) // as most are: flags, counts, differences of times
+	}
+	return longAt(lp, p)
+}
+
+func longAt(lp []byte, p int) int64 {
 	n, ok := listpack.GetInt(lp, p)
 	if !ok {
 		panic(fmt.Sprintf("stream: no integer at offset %d of a node of %d bytes", p, len(lp)))
@@ -80,10 +87,10 @@ func masterOf(lp []byte) (m master) {
 
 // after returns the offset behind n elements from p on; -1 is the end.
 func after(lp []byte, p int, n int64) int {
-	for ; n > 0; n-- {
-		p = listpack.Next(lp, p)
+	if n == 0 {
+		return p
 	}
-	return p
+	return listpack.Advance(lp, p, int(n))
 }
 
 // sameFields tells whether the names in args are those of the master entry.
@@ -356,7 +363,7 @@ type Trim struct {
 
 // Trim removes entries from the start and returns how many.
 func (s *Stream) Trim(a *dict.Arena, t Trim) int64 {
-	gone := int64(0)
+	gone, first := int64(0), ID{}
 	for s.nodes.n > 0 {
 		if !t.ByID && int64(s.Length) <= t.MaxLen {
 			break
@@ -382,12 +389,17 @@ func (s *Stream) Trim(a *dict.Arena, t Trim) int64 {
 			continue
 		}
 		if !t.Approx {
-			gone += s.trimNode(a, place, id, t)
+			var n int64
+			n, first = s.trimNode(a, place, id, t)
+			gone += n
 		}
 		break
 	}
-	if gone > 0 || s.Length == 0 {
+	switch {
+	case s.Length == 0, gone > 0 && first.IsZero():
 		s.findFirst(a)
+	case gone > 0:
+		s.FirstID = first
 	}
 	return gone
 }
@@ -408,15 +420,12 @@ func lastOf(lp []byte, first ID) ID {
 	return ID{first.Ms + uint64(ms), first.Seq + uint64(intAt(lp, listpack.Next(lp, p)))}
 }
 
-// trimNode marks entries at the start of the first node as deleted.
-func (s *Stream) trimNode(a *dict.Arena, place *dict.Ref, first ID, t Trim) int64 {
+// trimNode marks entries at the start of the first node as deleted and returns how many, and the ID of the first entry that
+// is left in the node, 0-0 if none is.
+func (s *Stream) trimNode(a *dict.Arena, place *dict.Ref, base ID, t Trim) (gone int64, first ID) {
 	lp := node(a, *place)
 	m := masterOf(lp)
-	gone := int64(0)
 	for p := listpack.Next(lp, after(lp, m.names, m.fields)); p >= 0; {
-		if !t.ByID && int64(s.Length) <= t.MaxLen {
-			break
-		}
 		at := p
 		flags := intAt(lp, p)
 		p = listpack.Next(lp, p)
@@ -424,22 +433,24 @@ func (s *Stream) trimNode(a *dict.Arena, place *dict.Ref, first ID, t Trim) int6
 		p = listpack.Next(lp, p)
 		seq := intAt(lp, p)
 		p = listpack.Next(lp, p)
-		if t.ByID && !(ID{first.Ms + uint64(ms), first.Seq + uint64(seq)}).Less(t.MinID) {
-			break
+		if flags&entryDeleted == 0 {
+			id := ID{base.Ms + uint64(ms), base.Seq + uint64(seq)}
+			if t.ByID && !id.Less(t.MinID) || !t.ByID && int64(s.Length) <= t.MaxLen {
+				first = id
+				break
+			}
+			listpack.ReplaceInt(lp, at, flags|entryDeleted)
+			gone++
+			s.Length--
 		}
 		skip := m.fields
 		if flags&entrySameFields == 0 {
 			skip = 1 + 2*intAt(lp, p)
 		}
 		p = listpack.Next(lp, after(lp, p, skip))
-		if flags&entryDeleted == 0 {
-			listpack.ReplaceInt(lp, at, flags|entryDeleted)
-			gone++
-			s.Length--
-		}
 	}
 	if gone > 0 {
 		s.setCounts(a, place, m.live-gone, m.deleted+gone)
 	}
-	return gone
+	return gone, first
 }
