@@ -58,6 +58,7 @@ const (
 	flagReplicaConn                          // announced itself as a replica
 	flagInternal                             // made by the server itself: not listed, not counted
 	flagMonitor                              // sees every command
+	flagCapaRedirect                         // CLIENT CAPA redirect
 )
 
 // Client is one peer whose commands are executed: a connection, the master's
@@ -108,6 +109,8 @@ type Client struct {
 	// redir is what is under way at the master; nil mostly.
 	redir      *redirState
 	prev, next *Client // in the server's list, by arrival
+	// counted is the client's share of the server's clientsSum, bytes.
+	counted int64
 }
 
 func (c *Client) isMaster() bool { return c.flags&flagMaster != 0 }
@@ -194,4 +197,7 @@ func (c *Client) push(p []byte) {
 	}
 	c.bytesOut += int64(len(p))
 	c.conn.Push(p)
+	if c.srv.clientsMax > 0 {
+		c.srv.account(c)
+	}
 }

@@ -25,6 +25,10 @@ func (s *Server) Cron() int64 {
 	s.cron.loops++
 	hz := int64(s.V.Hz)
 	s.KS.SetClock(s.now)
+	if s.debug.cronPaused {
+		return 1e9 / hz
+	}
+	s.heapLive = s.Host.HeapLive()
 
 	if s.cron.loops%max(hz/10, 1) == 0 {
 		s.ops.sample(s.monoNow, s.Stats.Commands, s.Stats.netInput, s.Host.Loop().NetOutput)
@@ -45,9 +49,8 @@ func (s *Server) Cron() int64 {
 		s.trackingCron()
 		s.flushBroadcast()
 	}
-	if m := s.KS.UsedMemory(); m > s.peakMemory {
-		s.peakMemory = m
-	}
+	s.evictClients()
+	s.peakMemory = max(s.peakMemory, s.UsedMemory())
 	return 1e9 / hz
 }
 

@@ -17,6 +17,9 @@ type fakeHost struct {
 	logs  []string
 	timer []func()
 	later []*Client
+	heap  int64
+
+	exchanges []ExchangeCall
 }
 
 func (h *fakeHost) UnixMilli() int64            { return h.milli }
@@ -33,6 +36,9 @@ func (h *fakeHost) After(_ int64, fn func())    { h.timer = append(h.timer, fn) 
 func (h *fakeHost) Resume(c *Client)            { h.s.Resume(c) }
 func (h *fakeHost) DropLink()                   {}
 func (h *fakeHost) ResetLoopStats()             {}
+func (h *fakeHost) HeapLive() int64             { return h.heap }
+func (h *fakeHost) TrimOutput(int64)            {}
+func (h *fakeHost) Exchange(call ExchangeCall)  { h.exchanges = append(h.exchanges, call) }
 
 func (h *fakeHost) Shutdown(ShutdownOptions) error { return nil }
 

@@ -134,12 +134,6 @@ func (s *Server) infoClients(b *strings.Builder) {
 	line(b, "pubsub_clients", pubsub)
 }
 
-// UsedMemory is what the data and the server's own structures take, bytes: the
-// committed part of the arena that is in use and the Go heap.
-func (s *Server) UsedMemory() int64 {
-	return s.KS.UsedMemory() + s.Host.Process().GoHeapInUse
-}
-
 func (s *Server) infoMemory(b *strings.Builder) {
 	p := s.Host.Process()
 	m := s.KS.Memory()

@@ -59,6 +59,8 @@ type Host interface {
 	RandomBytes(n int) []byte
 	// After runs fn on the loop once d nanoseconds have passed.
 	After(d int64, fn func())
+	// Exchange talks to another server, away from the loop (MIGRATE).
+	Exchange(call ExchangeCall)
 	// Resume goes on with the input that a client's connection held back.
 	Resume(c *Client)
 	// Answer lets a client that is not being served write replies, in fn, which
@@ -69,6 +71,11 @@ type Host interface {
 	DropLink()
 	// ResetLoopStats forgets the longest turn.
 	ResetLoopStats()
+	// HeapLive is what was alive on the Go heap when it was last collected, bytes.
+	HeapLive() int64
+	// TrimOutput sets after how many nanoseconds the loop's output buffer is made as small as it was used
+	// meanwhile; a negative time is never.
+	TrimOutput(after int64)
 }
 
 // ShutdownOptions are the arguments of SHUTDOWN.
@@ -146,6 +153,7 @@ type Stats struct {
 	ExpireCycleTime int64 // us
 	TimeCapReached  int64
 	EvictedKeys     int64
+	EvictedClients  int64
 	ApplyErrors     int64
 	Protocol        int64 // protocol errors: unexpected_error_replies and kin
 	RejectedConns   int64
@@ -248,6 +256,13 @@ type Server struct {
 	filter      *streamFilter // nil without replica-filter-*
 	script      *scriptState  // nil until the first script
 	functions   functionTable
+	debug       debugState
+	evicting    evictionState
+	// memoryShort: before the command in execution there was too much memory, and nothing to evict.
+	memoryShort bool
+	// clientsMax is maxmemory-clients in bytes, 0 for none; clientsSum what the clients that count take together, as last noted.
+	clientsMax, clientsSum int64
+	heapLive               int64 // bytes alive on the Go heap, as of the last cron
 	// peakMemory and startupMemory are INFO's, bytes.
 	peakMemory, startupMemory int64
 }
@@ -302,6 +317,9 @@ func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, erro
 	s.monoNow = host.Nanos()
 	s.lastSave = s.now / 1000
 	s.rand = newRand(host.RandomBytes(8))
+	s.heapLive = host.HeapLive()
+	s.startupMemory = s.UsedMemory()
+	s.clientsMax = s.clientsLimit()
 	s.cron.cycle = expire.NewCycle(expireProfile(s.V), host.Nanos)
 	s.cron.fields = expire.NewCycle(expireProfile(s.V), host.Nanos)
 	s.hookKeyspace(ks)
@@ -318,6 +336,7 @@ func (s *Server) hookKeyspace(ks *keyspace.Keyspace) {
 	ks.OnFieldsExpired = s.fieldsExpired
 	ks.OnRetire = func(a *dict.Arena) { s.Host.ReleaseLater(a.Release) }
 	ks.SetLFU(s.lfuPolicy(), s.V.LFULogFactor, s.V.LFUDecayTime)
+	ks.KeepTableSizes(s.debug.keepTables)
 }
 
 // Now is the logical time of the command in execution, unix milliseconds.
@@ -383,6 +402,12 @@ func (s *Server) ConfigChanged() {
 	object.SetListSettings(&s.lists, &s.lim)
 }
 
+// MemoryLimitsChanged applies maxmemory, maxmemory-policy and maxmemory-clients.
+func (s *Server) MemoryLimitsChanged() {
+	s.maxmemoryChanged()
+	s.clientsLimitChanged()
+}
+
 // Admit decides whether a new connection may talk to the server. A non-empty
 // answer is the refusal to send before it is closed.
 func (s *Server) Admit(conn Conn) string {
@@ -421,6 +446,7 @@ func (s *Server) RemoveClient(c *Client) {
 	s.disableTracking(c)
 	c.multi = nil
 	s.clients.remove(c)
+	s.clientsSum -= c.counted
 	delete(s.byID, c.id)
 	c.out = nil
 }
@@ -435,6 +461,7 @@ func (s *Server) SwapKeyspace(ks *keyspace.Keyspace) {
 	s.touchAllWatched()
 	s.trackFlush()
 	s.KS = ks
+	s.evicting.pool.Forget()
 	for c := s.clients.head; c != nil; c = c.next {
 		c.db = ks.DB(c.db.ID)
 	}

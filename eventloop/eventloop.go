@@ -241,6 +241,8 @@ type Loop struct {
 	inboxHead int
 	clock     clock
 	lastYield int64 // see yieldEvery
+	trimAfter int64 // see TrimOutput
+	trimmedAt int64
 	stats     statCounters
 
 	mail  mailbox
@@ -337,10 +339,19 @@ func (l *Loop) keepScratch(out []byte) {
 	}
 }
 
-// trimScratch lets go, at a tick, a large scratch buffer that nothing filled since the last one.
+// trimScratch lets go, at a tick, a large scratch buffer that nothing has filled for a while.
 func (l *Loop) trimScratch() {
+	now := l.clock.now
+	if l.trimAfter < 0 || now-l.trimmedAt < l.trimAfter {
+		return
+	}
+	l.trimmedAt = now
 	if cap(l.scratch) > idleScratch && l.peak < cap(l.scratch)/8 {
 		l.scratch = nil
 	}
 	l.peak = 0
 }
+
+// TrimOutput sets after how long a large output buffer is given up that was not needed meanwhile; negative: never. The default is
+// at the next tick. For the loop goroutine.
+func (l *Loop) TrimOutput(after time.Duration) { l.trimAfter = int64(after) }

@@ -115,6 +115,18 @@ func (r *Replica) Loop() commands.LoopInfo {
 	}
 }
 
+// liveSample is the runtime's figure for HeapLive.
+var liveSample = []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+
+// HeapLive is what was alive on the Go heap at the last collection.
+func (r *Replica) HeapLive() int64 {
+	metrics.Read(liveSample)
+	return int64(liveSample[0].Value.Uint64())
+}
+
+// TrimOutput sets after how long the loop's output buffer is trimmed.
+func (r *Replica) TrimOutput(after int64) { r.loop.TrimOutput(time.Duration(after)) }
+
 // ResetLoopStats forgets the longest turn.
 func (r *Replica) ResetLoopStats() { r.loop.ResetTurnStats() }
 
@@ -172,9 +184,10 @@ func (r *Replica) watchConfig() {
 	}, "requirepass", "masterauth", "masteruser", "write-redirection-user", "write-redirection-auth", "write-redirection-timeout")
 	r.conf.OnChange(r.filterChanged, "replica-filter-databases", "replica-filter-keys", "replica-filter-commands")
 	r.conf.OnChange(func() error { r.log.SetLevel(logging.Level(r.v.LogLevel)); return nil }, "loglevel")
+	r.conf.OnChange(func() error { r.srv.MemoryLimitsChanged(); return nil }, "maxmemory", "maxmemory-policy", "maxmemory-clients")
 	r.conf.OnChange(func() error { r.srv.ConfigChanged(); return nil },
 		"requirepass", "proto-max-bulk-len", "client-query-buffer-limit", "notify-keyspace-events",
-		"maxmemory", "maxmemory-policy", "active-expire-profile", "lfu-log-factor", "lfu-decay-time",
+		"maxmemory-policy", "active-expire-profile", "lfu-log-factor", "lfu-decay-time",
 		"hash-max-listpack-entries", "hash-max-listpack-value", "set-max-intset-entries", "zset-max-listpack-entries",
 		"zset-max-listpack-value", "list-max-listpack-size", "list-compress-depth", "stream-node-max-bytes", "stream-node-max-entries",
 		"write-redirection", "replica-max-staleness", "replica-max-staleness-bytes")

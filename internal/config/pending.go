@@ -16,7 +16,7 @@ var pending = []string{
 	"repl-ping-replica-period", "repl-backlog-ttl", "repl-disable-tcp-nodelay", "repl-diskless-sync",
 	"repl-diskless-sync-delay", "repl-diskless-sync-max-replicas", "min-replicas-to-write", "min-replicas-max-lag",
 	"propagation-error-behavior",
-	"maxmemory-samples", "maxmemory-eviction-tenacity", "maxmemory-clients", "tracking-table-max-keys",
+	"tracking-table-max-keys",
 	"busy-reply-threshold",
 	"save", "dbfilename", "rdbcompression", "rdbchecksum",
 }

@@ -55,6 +55,7 @@ func (ks *Keyspace) renew() {
 		if a, err := dict.NewArena(ks.a.Seed()); err == nil {
 			ks.OnRetire(ks.a)
 			ks.a = a
+			a.KeepTableSizes(ks.fixed)
 			ks.pending, ks.lazyValues = nil, nil
 			for _, db := range ks.dbs {
 				db.reset()
@@ -311,9 +312,11 @@ const slotBytes = 9
 // expireWord is a key's place in the index of expiries.
 const expireWord = 8
 
-// TableReport describes the hash table of a database in words.
-func (db *DB) TableReport() string {
-	return fmt.Sprintf("[Dictionary HT]\n%+v\n[Expires index]\nentries: %d\nbytes: %d\n", db.table.Stats(), db.expires.Len(), db.expires.Bytes())
+// TableReport describes the hash table of a database and its index of expiries in the form of redis-server's DEBUG
+// HTSTATS; full adds what the memory of the table is. It takes time proportional to the table.
+func (db *DB) TableReport(full bool) string {
+	return "[Dictionary HT]\n" + db.table.Report(db.ks.a, full) +
+		fmt.Sprintf("[Expires HT]\n number of elements: %d\n bytes: %d\n", db.expires.Len(), db.expires.Bytes())
 }
 
 // InheritStats takes over the counters of the keyspace that this one replaces.
