@@ -58,10 +58,6 @@ func (d denial) text(cmd *Command) string {
 	return "-NOPERM this user has no permissions to run the '" + cmd.FullName + "' command"
 }
 
-// firstRecent is the first version whose commands redis-server 7.0 does not
-// know.
-const firstRecent = "7.1"
-
 // aclVocabulary numbers all commands known, those without a handler too: a rule
 // may name them.
 func aclVocabulary(rows []*Command) *acl.Commands {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/bits"
+	"strings"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/numeric"
@@ -117,28 +118,37 @@ func (c *Client) readString(key []byte) (v []byte, found, ok bool) {
 	return e.StringValue(), true, true
 }
 
+// The operations of BITOP. Those from bitDiff on are of Redis 8.2: the first source
+// has a part of its own, or (bitOne) the bits seen more than once have to be known.
+const (
+	bitAnd   = iota
+	bitOr    // in any source
+	bitXor   // in an odd number of sources
+	bitNot   // not in the only source
+	bitDiff  // in the first source, and in none of the others
+	bitDiff1 // in any of the others, and not in the first
+	bitAndOr // in the first source and in any of the others
+	bitOne   // in exactly one source
+)
+
+var bitOps = [...]string{bitAnd: "and", bitOr: "or", bitXor: "xor", bitNot: "not", bitDiff: "diff", bitDiff1: "diff1", bitAndOr: "andor", bitOne: "one"}
+
 func bitopCommand(c *Client) {
-	const (
-		and = iota
-		or
-		xor
-		not
-	)
-	op := and
-	switch name := c.args[1]; {
-	case equalFold(name, "and"):
-	case equalFold(name, "or"):
-		op = or
-	case equalFold(name, "xor"):
-		op = xor
-	case equalFold(name, "not"):
-		op = not
-	default:
+	op := 0
+	for op < len(bitOps) && !equalFold(c.args[1], bitOps[op]) {
+		op++
+	}
+	if op == len(bitOps) {
 		c.addReplyErrorSyntax()
 		return
 	}
-	if op == not && len(c.args) != 4 {
+	if op == bitNot && len(c.args) != 4 {
 		c.addReplyError("BITOP NOT must be called with a single source key.")
+		return
+	}
+	firstApart := op == bitDiff || op == bitDiff1 || op == bitAndOr
+	if firstApart && len(c.args) < 5 {
+		c.addReplyError("BITOP " + strings.ToUpper(bitOps[op]) + " must be called with at least two source keys.")
 		return
 	}
 	keys := c.args[3:]
@@ -152,41 +162,70 @@ func bitopCommand(c *Client) {
 	}
 	target := c.args[2]
 	if longest == 0 {
-		if _, exists := c.lookupKeyWrite(target); exists && c.db.Delete(target) {
-			c.signalModified(target)
-			c.notify(notifyGeneric, "del", target)
-			c.srv.dirty++
-		}
+		c.deleteForStore(target)
 		c.addReplyLongLong(0)
 		return
 	}
 	// The target may be one of the sources, so the result is made aside.
 	res := make([]byte, longest)
-	for i, k := range keys {
-		e, found := c.db.Lookup(k)
-		var v []byte
-		if found {
+	var twice []byte // bitOne: the bits that more than one source had
+	if op == bitOne {
+		twice = make([]byte, longest)
+	}
+	source := func(k []byte) (v []byte) {
+		if e, found := c.db.Lookup(k); found {
 			v = e.StringValue()
 		}
+		return v
+	}
+	for i, k := range keys {
+		v := source(k)
 		switch {
-		case op == not:
-			for j, b := range v {
-				res[j] = ^b
-			}
-		case i == 0:
-			copy(res, v)
-		case op == and:
-			andBytes(res, v)
-		case op == or:
+		case i == 0 && firstApart: // joined last, below
+		case i == 0 || op == bitOr || firstApart:
 			orBytes(res, v)
-		default:
+		case op == bitAnd:
+			andBytes(res, v)
+		case op == bitXor:
 			xorBytes(res, v)
+		case op == bitOne:
+			for j, b := range v {
+				twice[j] |= res[j] & b
+			}
+			orBytes(res, v)
+		}
+	}
+	switch first := source(keys[0]); op {
+	case bitNot:
+		notBytes(res)
+	case bitDiff:
+		notBytes(res)
+		andBytes(res, first)
+	case bitDiff1:
+		for j, b := range first {
+			res[j] &^= b
+		}
+	case bitAndOr:
+		andBytes(res, first)
+	case bitOne:
+		for j, b := range twice {
+			res[j] &^= b
 		}
 	}
 	c.setKey(target, res, object.EncRaw, keyspace.NoExpire)
 	c.notify(notifyString, "set", target)
 	c.srv.dirty++
 	c.addReplyLongLong(int64(longest))
+}
+
+func notBytes(dst []byte) {
+	i := 0
+	for ; i+8 <= len(dst); i += 8 {
+		binary.LittleEndian.PutUint64(dst[i:], ^binary.LittleEndian.Uint64(dst[i:]))
+	}
+	for ; i < len(dst); i++ {
+		dst[i] = ^dst[i]
+	}
 }
 
 // andBytes, orBytes and xorBytes combine dst with src eight bytes at a time; src

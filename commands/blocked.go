@@ -36,6 +36,8 @@ type blockedState struct {
 	onTimeout func(c *Client)
 	// wait is the offset that it waits for.
 	wait *offsetWait
+	// acks and ackOffset are what WAIT waits for: that many replicas with that offset.
+	acks, ackOffset int64
 	// redirected: the client's next command waits for replies from the master.
 	redirected bool
 	// typ is the type that a key must have to end the wait; with anyType every
@@ -274,7 +276,12 @@ func (s *Server) callAgain(c *Client) {
 	c.failed = false
 	begin := s.monoNow
 	s.KS.Begin(s.now, s.expiryRule(c))
+	dirty := s.dirty
+	s.prop.as = 0
 	c.cmd.Proc(c)
+	if s.prop.on {
+		s.propagateCall(c, dirty, prev == nil)
+	}
 	end := s.Host.Nanos()
 	s.current = prev
 	s.monoNow = end

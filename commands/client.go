@@ -84,28 +84,32 @@ type Client struct {
 	conn   Conn
 	id     uint64
 
-	lastCmd     *Command
-	lastUsed    int64 // unix ms of the last command
-	createdAt   int64 // unix ms
-	commands    int64
-	bytesIn     int64
-	bytesOut    int64
-	name        string
-	libName     string
-	libVer      string
-	user        *acl.User // nil: may do everything
-	multi       *multiState
-	watch       []*watchedKey
-	subs        *subscriptions
-	track       *trackState
-	replicaPort int
-	replicaIP   string
+	lastCmd   *Command
+	lastUsed  int64 // unix ms of the last command
+	createdAt int64 // unix ms
+	commands  int64
+	bytesIn   int64
+	bytesOut  int64
+	name      string
+	libName   string
+	libVer    string
+	user      *acl.User // nil: may do everything
+	multi     *multiState
+	watch     []*watchedKey
+	subs      *subscriptions
+	track     *trackState
+	announce  announced
 	// blocked holds what a blocking command waits for; nil when it does not.
 	blocked *blockedState
 	// retrying is set while a blocked command runs again.
 	retrying *blockedState
 	// held is a command that a pause holds back: it runs first when it ends.
 	held [][]byte
+	// writeOffset is the offset of the stream after its last command: what WAIT
+	// waits for, as in Redis. Kept only while there is a stream of our own.
+	writeOffset int64
+	// replica is set for a connection that is sent the stream.
+	replica *replicaConn
 	// redir is what is under way at the master; nil mostly.
 	redir      *redirState
 	prev, next *Client // in the server's list, by arrival
@@ -158,6 +162,10 @@ func (c *Client) OutputClass() int {
 	}
 	return config.ClientNormal
 }
+
+// OutputUnlimited tells whether the client's output is a snapshot, which is as
+// large as the data and paced by its own means.
+func (c *Client) OutputUnlimited() bool { return c.replica != nil && c.replica.state == replicaLoads }
 
 // Reset drops the open transaction: for the master's stream after a lost link.
 func (c *Client) Reset() {

@@ -46,6 +46,7 @@ func (s *Server) Cron() int64 {
 	s.maintain()
 	if s.cron.loops%hz == 0 {
 		s.clientsCron()
+		s.replicasCron()
 		s.trackingCron()
 		s.flushBroadcast()
 	}

@@ -38,6 +38,9 @@ func (c *Client) lookupKeyWrite(key []byte) (keyspace.Entry, bool) {
 // setKey stores a string under a key, whatever it held, and reports the
 // change. when is the expiry (keyspace.NoExpire, KeepExpire or unix ms).
 func (c *Client) setKey(key, val []byte, enc byte, when int64) {
+	if c.propagating() || c.srv.notifyFlags&notifyExpired != 0 {
+		c.db.LookupWrite(key) // one that has expired goes by itself, and is heard to
+	}
 	c.db.SetString(key, val, enc, when)
 	c.signalModified(key)
 }
@@ -74,7 +77,13 @@ func (s *Server) keyExpired(db *keyspace.DB, key []byte) {
 	s.Stats.ExpiredKeys++
 	s.signalModifiedKey(db, key)
 	s.notifyEvent(notifyExpired, "expired", key, db.ID)
-	s.dirty++
+	s.propagateDeletion(db, key, s.V.LazyfreeLazyExpire)
+}
+
+// fieldExpires is called by the keyspace before it deletes a field whose time had
+// come, while there is a stream to write that into.
+func (s *Server) fieldExpires(db *keyspace.DB, key, field []byte) {
+	s.alsoPropagate(db.ID, wordHdel, key, field)
 }
 
 // fieldsExpired is called by the keyspace when it deleted n fields of a hash
@@ -88,7 +97,6 @@ func (s *Server) fieldsExpired(db *keyspace.DB, key []byte, n int, gone bool) {
 	if gone && s.notifyFlags&notifyGeneric != 0 {
 		s.notifyEvent(notifyGeneric, "del", key, db.ID)
 	}
-	s.dirty += int64(n)
 }
 
 // signalModifiedKey marks the transactions that watch the key.

@@ -60,8 +60,7 @@ func debugCommand(c *Client) {
 		c.addReplyOK()
 	case n == 2 && equalFold(sub, "change-repl-id"):
 		s.Host.Logf(LogNotice, "Changing replication IDs after receiving change-repl-id")
-		s.Repl.ID = hexID(s.Host.RandomBytes(20))
-		s.Repl.ID2, s.Repl.SecondOffset = ZeroReplID, -1
+		s.newReplID()
 		c.addReplyOK()
 	case n == 2 && equalFold(sub, "structsize"):
 		c.addReplyBulkString("bits:64 bucket:64 slots:10 entry:4 entry-ttl:16 element:1 client:" + itoa(clientFixedSize))

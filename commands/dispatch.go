@@ -19,6 +19,10 @@ import (
 func (s *Server) Process(c *Client, in []byte) {
 	c.bytesIn += int64(len(in))
 	s.Stats.netInput += int64(len(in))
+	if c.replica != nil {
+		// While it loads it sends empty lines, to say that it lives.
+		c.replica.ackAt = s.Host.UnixMilli()
+	}
 	c.reader.Feed(in)
 	s.run(c)
 }
@@ -122,6 +126,7 @@ func (s *Server) outOfMemory(c *Client, r any) {
 	}
 	s.Host.Logf(LogWarning, "Out of memory while executing '%s': %v", c.cmdName(), err)
 	s.current = nil
+	s.propagatePending() // what it had done before
 	c.args = nil
 	c.addReplyError(errNoMemory)
 }
@@ -245,7 +250,7 @@ func (s *Server) gates(c *Client, cmd *Command) bool {
 	if s.Busy() && !obey && !s.busyGate(c) {
 		return false
 	}
-	if c.flags&flagMonitor != 0 && effective&(CmdReadonly|CmdWrite|CmdMayReplicate) != 0 {
+	if c.flags&(flagMonitor|flagReplicaConn) != 0 && effective&(CmdReadonly|CmdWrite|CmdMayReplicate) != 0 {
 		// Redis keeps monitors among its replicas.
 		return s.refuse(c, "Replica can't interact with the keyspace")
 	}
@@ -263,6 +268,9 @@ func (s *Server) writeGate(c *Client, flags Flags) bool {
 	if s.Following() && s.V.ReplicaReadOnly && !s.redirecting(c) {
 		return s.refuse(c, errReadOnly)
 	}
+	if s.V.MinReplicasToWrite > 0 && s.tooFewReplicas() {
+		return s.refuse(c, errNoReplicas)
+	}
 	return true
 }
 
@@ -271,7 +279,10 @@ func (s *Server) Following() bool { return s.following }
 
 // SetFollowing switches between the replica's rules and the master's: who
 // decides about expiry, and whether clients may write.
-func (s *Server) SetFollowing(f bool) { s.following = f }
+func (s *Server) SetFollowing(f bool) {
+	s.following = f
+	s.sourceChanged()
+}
 
 // refuse answers a gate's refusal; queueing transactions are marked so that
 // EXEC fails.
@@ -368,7 +379,12 @@ func (s *Server) call(c *Client) {
 	if len(s.monitors) != 0 && cmd.Flags&CmdSkipMonitor != 0 {
 		s.feedMonitors(c) // a script shows before the commands in it
 	}
+	dirty := s.dirty
+	s.prop.as = 0
 	cmd.Proc(c)
+	if s.prop.on {
+		s.propagateCall(c, dirty, prev == nil)
+	}
 	end := s.Host.Nanos()
 	s.noteSlow(c, cmd, end-begin)
 	if len(s.monitors) != 0 && cmd.Flags&(CmdSkipMonitor|CmdAdmin) == 0 {

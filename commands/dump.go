@@ -127,6 +127,7 @@ func restoreCommand(c *Client) {
 				c.signalModified(key)
 				c.notify(notifyGeneric, "del", key)
 				c.srv.dirty++
+				c.rewrite(delWord(c.srv.V.LazyfreeServerDel), key)
 			}
 			c.addReplyOK()
 			return
@@ -140,6 +141,10 @@ func restoreCommand(c *Client) {
 	c.signalModified(key)
 	c.notify(notifyGeneric, "restore", key)
 	c.srv.dirty++
+	if ttl != 0 && !abs && c.propagating() {
+		args := append([][]byte{c.args[0], key, c.srv.propNumber(when)}, c.args[3:]...)
+		c.rewrite(append(args, wordAbsTTL)...)
+	}
 	c.addReplyOK()
 }
 

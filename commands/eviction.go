@@ -57,8 +57,14 @@ func (s *Server) overLimit() int64 {
 	return max(s.UsedMemory()-s.notEvictable()-int64(s.V.Maxmemory), 0)
 }
 
-// notEvictable are the bytes that eviction does not count.
-func (s *Server) notEvictable() int64 { return 0 }
+// notEvictable are the bytes that eviction does not count: what waits to be sent to replicas. Each eviction adds to it.
+func (s *Server) notEvictable() int64 {
+	n := int64(0)
+	for _, c := range s.repl.replicas {
+		n += int64(c.conn.Pending())
+	}
+	return min(n, s.heapLive)
+}
 
 // mayEvict tells whether keys may be evicted now. A replica follows its master, a script that stands still is in the middle of
 // its work, and a pause of writes is meant for the time in which the data must not change.
@@ -147,6 +153,7 @@ func (s *Server) keyEvicted(db *keyspace.DB, e keyspace.Entry) {
 	s.noteLatency("eviction-del", s.Host.Nanos()-begin)
 	s.Stats.EvictedKeys++
 	s.dirty++
+	s.propagateDeletion(db, key, s.V.LazyfreeLazyEviction)
 	s.signalModifiedKey(db, key)
 	s.notifyEvent(config.NotifyEvicted, "evicted", key, db.ID)
 }

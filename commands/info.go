@@ -380,16 +380,13 @@ func (s *Server) infoReplication(b *strings.Builder) {
 		s.infoFilter(b)
 		s.infoRedirect(b)
 	}
-	line(b, "connected_slaves", 0)
+	s.infoReplicas(b)
 	line(b, "master_failover_state", "no-failover")
 	line(b, "master_replid", s.Repl.ID)
 	line(b, "master_replid2", s.Repl.ID2)
 	line(b, "master_repl_offset", s.Repl.Offset)
 	line(b, "second_repl_offset", s.Repl.SecondOffset)
-	line(b, "repl_backlog_active", 0)
-	line(b, "repl_backlog_size", s.V.ReplBacklogSize)
-	line(b, "repl_backlog_first_byte_offset", 0)
-	line(b, "repl_backlog_histlen", 0)
+	s.infoBacklog(b)
 }
 
 func (s *Server) infoCPU(b *strings.Builder) {

@@ -485,9 +485,13 @@ func (c *Client) expireGeneric(base int64, seconds bool) {
 		c.signalModified(key)
 		c.notify(notifyGeneric, "del", key)
 		c.addReplyLongLong(1)
+		c.rewrite(delWord(c.srv.V.LazyfreeLazyExpire), key)
 		return
 	}
 	c.db.SetExpire(e, when)
+	if (base != 0 || seconds) && c.propagating() {
+		c.rewriteArgs(3, wordPexpireat, key, c.srv.propNumber(when))
+	}
 	c.addReplyLongLong(1)
 	c.signalModified(key)
 	c.notify(notifyGeneric, "expire", key)

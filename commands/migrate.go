@@ -251,6 +251,7 @@ func (m *migration) remove(k *migratedKey) {
 		return
 	}
 	s.dirty++
+	s.propagateDeletion(db, k.key, false)
 	s.signalModifiedKey(db, k.key)
 	s.notifyEvent(notifyGeneric, "del", k.key, db.ID)
 }

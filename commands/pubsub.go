@@ -256,6 +256,7 @@ func sunsubscribeCommand(c *Client) { c.unsubscribe(&kindShard) }
 
 func publishCommand(c *Client) {
 	c.addReplyLongLong(int64(c.srv.publish(c.args[1], c.args[2])))
+	c.forcePropagation()
 }
 
 func spublishCommand(c *Client) {
@@ -263,6 +264,7 @@ func spublishCommand(c *Client) {
 	if sub := c.srv.pubsub.shard[string(c.args[1])]; sub != nil {
 		n = c.srv.deliver(sub, "smessage", "", c.args[1], c.args[2])
 	}
+	c.forcePropagation()
 	c.addReplyLongLong(int64(n))
 }
 

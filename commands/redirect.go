@@ -114,7 +114,7 @@ func (s *Server) redirectable(cmd *Command, args [][]byte) bool {
 		if len(args[1]) < 2 || string(args[1][:2]) != "#!" {
 			return true
 		}
-		sc, err := s.scripts().load(args[1])
+		sc, err := s.scripts().load(args[1], false)
 		return err == nil && sc.Flags&scripting.NoWrites == 0 // an error is told here
 	case "evalsha":
 		sc := s.scripts().find(args[1])
@@ -145,6 +145,10 @@ func (s *Server) redirect(c *Client, cmd *Command) bool {
 		return true
 	case !s.redirectable(cmd, c.args):
 		return false
+	}
+	if text := c.redirectDenied(cmd, c.args); text != "" {
+		s.refuse(c, text)
+		return true
 	}
 	s.noteRedirected(c, cmd)
 	e, st := c.redirEntry()
@@ -187,6 +191,24 @@ func (s *Server) redirect(c *Client, cmd *Command) bool {
 	}
 	s.Redirect.Do(q)
 	return true
+}
+
+// redirectDenied is the refusal of a command that the gates let pass, and whose
+// handler would look at the user's permissions once more: the master does not know
+// the user. "" if there is nothing to refuse.
+func (c *Client) redirectDenied(cmd *Command, args [][]byte) string {
+	if c.user == nil || c.user.Unrestricted {
+		return ""
+	}
+	switch cmd.FullName {
+	case "eval", "evalsha", "fcall":
+		return "-NOPERM Write redirection: a script would run at the master with another user's permissions, so a user with restricted permissions cannot send one."
+	case "sort":
+		if sortDereferences(args) && !c.readsAllKeys() {
+			return "-NOPERM Write redirection: BY or GET option of SORT denied due to insufficient ACL permissions."
+		}
+	}
+	return ""
 }
 
 // noteRedirected accounts for a command that is executed elsewhere.
@@ -464,6 +486,18 @@ func (s *Server) redirectExec(c *Client) bool {
 		c.discardTransaction()
 		c.addReplyError("-EXECABORT Transaction discarded because of: '" + name + "' belongs to this connection and cannot be redirected together with writes")
 		return true
+	}
+	for i := range m.queue {
+		q := &m.queue[i]
+		text := c.redirectDenied(q.cmd, q.args)
+		if d, _ := s.aclCheck(c.user, q.cmd, q.args); d != notDenied {
+			text = "-NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is no longer allowed for the following reason: " + denialInExec[d]
+		}
+		if text != "" {
+			c.discardTransaction()
+			c.addReplyError("-EXECABORT Transaction discarded because of: " + text[1:])
+			return true
+		}
 	}
 	s.noteRedirected(c, c.cmd)
 	q := &RedirectCall{DB: c.db.ID, Proto: c.proto, Offset: s.V.RedirectWait, Replies: len(m.queue) + 1}

@@ -336,3 +336,48 @@ func TestRedirectPipelineIsBounded(t *testing.T) {
 		t.Errorf("%d bytes of replies", len(got))
 	}
 }
+
+// TestRedirectPermissions: what the master would run with another user's permissions is not sent for one who lacks them.
+func TestRedirectPermissions(t *testing.T) {
+	s, admin, f, h := redirecting(t)
+	if got := do(admin, "ACL", "SETUSER", "app", "on", ">pw", "+@all", "~app:*"); got != "+OK\r\n" {
+		t.Fatal(got)
+	}
+	c := newTestClient(s)
+	if got := do(c, "AUTH", "app", "pw"); got != "+OK\r\n" {
+		t.Fatal(got)
+	}
+	p := &pipe{c: c, h: h}
+	for _, line := range []string{
+		"SET other 1", "EVAL return(1) 0", "EVALSHA aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa 0", "FCALL f 0",
+		"SORT app:l BY w_* STORE app:d", "SORT app:l GET w_*", "WATCH other",
+	} {
+		p.send(line)
+		if got := p.collect(); !strings.HasPrefix(got, "-NOPERM ") || len(f.calls) != 0 {
+			t.Errorf("%s: %q, sent %q", line, got, f.sent())
+		}
+	}
+	p.send("SET app:k 1", "EVAL return(1) 0")
+	if f.sent() != "SET app:k 1" {
+		t.Errorf("sent %q", f.sent())
+	}
+	f.reply("+OK")
+	if got := p.collect(); !strings.HasPrefix(got, "+OK -NOPERM ") {
+		t.Errorf("in order: %q", got)
+	}
+	p.send("SORT app:l BY nosort STORE app:d")
+	f.reply(":0")
+	p.want(t, "SORT that looks at no other keys", ":0 ")
+	for _, line := range []string{"EVAL return(1) 0", "SORT app:l GET w_*"} {
+		p.send("MULTI", "SET app:k 1", line, "EXEC")
+		if got := p.collect(); !strings.Contains(got, "-EXECABORT ") || len(f.calls) != 0 || c.flags&flagMulti != 0 {
+			t.Errorf("%s in a transaction: %q, sent %q", line, got, f.sent())
+		}
+	}
+	p.send("MULTI", "SET app:k 1")
+	do(admin, "ACL", "SETUSER", "app", "-set")
+	p.send("EXEC")
+	if got := p.collect(); !strings.Contains(got, "-EXECABORT ") || len(f.calls) != 0 {
+		t.Errorf("rules that changed: %q", got)
+	}
+}

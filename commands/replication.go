@@ -1,7 +1,9 @@
 package commands
 
 import (
-	"math"
+	"strings"
+
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/numeric"
 )
 
 // Commands about replication, and the identity of the data held.
@@ -12,7 +14,19 @@ func roleCommand(c *Client) {
 		c.addReplyArrayLen(3)
 		c.addReplyBulkString("master")
 		c.addReplyLongLong(s.Repl.Offset)
-		c.addReplyArrayLen(0)
+		mark, n := c.deferredLen(), 0
+		for _, x := range s.repl.replicas {
+			if x.replica.state != replicaOnline {
+				continue
+			}
+			host, port := x.announcedAddr()
+			c.addReplyArrayLen(3)
+			c.addReplyBulkString(host)
+			c.addReplyBulkString(itoa(int64(port)))
+			c.addReplyBulkString(itoa(x.replica.offset))
+			n++
+		}
+		c.setDeferredArrayLen(mark, n)
 		return
 	}
 	l := s.Host.Replication()
@@ -62,6 +76,8 @@ func replicaofCommand(c *Client) {
 // synchronisation is complete.
 func (s *Server) Follow(host string, port int) {
 	s.following = true
+	s.sourceChanged()
+	s.dropReplicas()
 	s.Host.ReplicaOf(host, port)
 	s.unblockForRole()
 }
@@ -81,7 +97,27 @@ func (s *Server) Promote() {
 		s.Repl.ID2, s.Repl.SecondOffset = ZeroReplID, -1
 	}
 	s.Repl.ID = hexID(s.Host.RandomBytes(20))
+	// Replicas come back, learn the new id and go on: the backlog is kept.
+	s.dropReplicas()
+	s.repl.aloneAt = s.now
+	s.prop.selected = -1
+	s.sourceChanged()
 	s.OffsetMoved()
+}
+
+// rdbFilter reads what of the snapshot a connection wants: nothing, or only the
+// functions.
+func (c *Client) rdbFilter(list []byte) bool {
+	words := strings.Fields(string(list))
+	c.announce.functionsOnly, c.announce.nothing = false, len(words) == 0
+	for _, w := range words {
+		if !equalFold([]byte(w), "functions") {
+			c.addReplyError("Unsupported rdb-filter-only option: " + w)
+			return false
+		}
+		c.announce.functionsOnly = true
+	}
+	return true
 }
 
 func replconfCommand(c *Client) {
@@ -96,17 +132,37 @@ func replconfCommand(c *Client) {
 			if !ok {
 				return
 			}
-			c.replicaPort = int(port)
+			c.announce.port = int(port)
 		case equalFold(opt, "ip-address"):
 			if len(c.args[j+1]) > 255 {
 				c.addReplyError("REPLCONF ip-address provided by replica instance is too long: " + itoa(int64(len(c.args[j+1]))) + " bytes")
 				return
 			}
-			c.replicaIP = c.arg(j + 1)
+			c.announce.ip = c.arg(j + 1)
 		case equalFold(opt, "capa"):
-		case equalFold(opt, "rdb-only"), equalFold(opt, "rdb-filter-only"):
+			switch {
+			case equalFold(c.args[j+1], "eof"):
+				c.announce.eof = true
+			case equalFold(c.args[j+1], "psync2"):
+				c.announce.psync2 = true
+			}
+		case equalFold(opt, "version"), equalFold(opt, "fack"):
+		case equalFold(opt, "rdb-only"):
+			only, ok := c.rangeArg(j+1, 0, 1, "")
+			if !ok {
+				return
+			}
+			c.announce.rdbOnly = only == 1
+		case equalFold(opt, "rdb-filter-only"):
+			if !c.rdbFilter(c.args[j+1]) {
+				return
+			}
 		case equalFold(opt, "ack"):
-			return // from a replica: never answered
+			// From a replica: never answered.
+			if offset, ok := numeric.ParseInt(c.args[j+1]); ok {
+				c.srv.acknowledged(c, offset)
+			}
+			return
 		case equalFold(opt, "getack"):
 			if c.isMaster() {
 				c.srv.Host.AckNow()
@@ -118,35 +174,6 @@ func replconfCommand(c *Client) {
 		}
 	}
 	c.addReplyOK()
-}
-
-// waitCommand: no replica of ours acknowledges writes yet, so the count is
-// that of the acknowledgements there are, after the wait the caller asked for.
-func waitCommand(c *Client) {
-	if c.srv.Following() {
-		c.addReplyError("WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to be writable (which is not the default) writes to replicas are just local and are not propagated.")
-		return
-	}
-	want, ok := c.longArg(1, "")
-	if !ok {
-		return
-	}
-	deadline, ok := c.timeoutArg(2, false)
-	if !ok {
-		return
-	}
-	if want <= 0 || c.flags&flagDenyBlocking != 0 {
-		c.addReplyLongLong(0)
-		return
-	}
-	if deadline == 0 {
-		deadline = math.MaxInt64
-	}
-	b := &blockedState{onTimeout: func(c *Client) { c.addReplyLongLong(0) }}
-	if deadline != math.MaxInt64 {
-		b.deadline = deadline
-	}
-	c.block(b)
 }
 
 func shutdownCommand(c *Client) {

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"container/list"
 	"errors"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/dict"
@@ -22,17 +23,20 @@ type scriptState struct {
 
 	byText map[string]*scripting.Script
 	bySHA  map[string]*scripting.Script
-	bytes  int64 // of the cached scripts' texts
+	bytes  int64     // of the cached scripts' texts
+	lru    list.List // of the scripts that came by EVAL, the last used first
 
-	running   *scripting.Script
-	function  *scripting.Function // the function that runs; nil for a script
-	readOnly  bool                // the script may not write
-	allowOOM  bool
-	compat    bool // no shebang: the gates look at each command
-	wrote     bool
-	oom       bool  // memory was above maxmemory when the script began
-	startedAt int64 // ns
-	killed    bool
+	running  *scripting.Script
+	function *scripting.Function // the function that runs; nil for a script
+	readOnly bool                // the script may not write
+	allowOOM bool
+	compat   bool // no shebang: the gates look at each command
+	wrote    bool
+	// replicates: what the script does goes into the stream (redis.set_repl).
+	replicates bool
+	oom        bool  // memory was above maxmemory when the script began
+	startedAt  int64 // ns
+	killed     bool
 
 	// What the job on the second stack takes and leaves (script_busy.go).
 	co         coroutine
@@ -71,16 +75,21 @@ func (t *scriptState) flush() {
 	t.byText = make(map[string]*scripting.Script)
 	t.bySHA = make(map[string]*scripting.Script)
 	t.bytes = 0
+	t.lru.Init()
 	t.engine = t.newEngine()
 }
 
 func (t *scriptState) newEngine() *scripting.Engine {
-	return scripting.New(t, scripting.Options{Version: CompatVersion, VersionNum: compatVersionNum})
+	return scripting.New(t, scripting.Options{Version: CompatVersion, VersionNum: compatVersionNum, MemoryLimit: t.s.V.LuaMemoryLimit})
 }
 
-// load compiles a script, or finds it in the cache.
-func (t *scriptState) load(text []byte) (*scripting.Script, error) {
+// load compiles a script, or finds it in the cache. keep is set by SCRIPT LOAD: what a client loads it expects to find.
+func (t *scriptState) load(text []byte, keep bool) (*scripting.Script, error) {
 	if sc := t.byText[string(text)]; sc != nil {
+		if keep && sc.Evictable() {
+			t.lru.Remove(sc.Use)
+			sc.Use = nil
+		}
 		return sc, nil
 	}
 	sc, err := t.engine.Compile(string(text))
@@ -90,7 +99,23 @@ func (t *scriptState) load(text []byte) (*scripting.Script, error) {
 	t.byText[sc.Text] = sc
 	t.bySHA[sc.SHA] = sc
 	t.bytes += int64(len(sc.Text))
+	if !keep {
+		sc.Use = t.lru.PushFront(sc)
+		if limit := t.s.V.LuaMaxCachedScripts; limit > 0 {
+			for int64(t.lru.Len()) > limit {
+				t.forget(t.lru.Back().Value.(*scripting.Script))
+			}
+		}
+	}
 	return sc, nil
+}
+
+// forget drops a script that nobody promised to keep.
+func (t *scriptState) forget(sc *scripting.Script) {
+	t.lru.Remove(sc.Use)
+	delete(t.byText, sc.Text)
+	delete(t.bySHA, sc.SHA)
+	t.bytes -= int64(len(sc.Text))
 }
 
 // find looks a digest up, in any letter case.
@@ -133,10 +158,13 @@ func evalGeneric(c *Client, bySHA, ro bool) {
 		}
 	} else {
 		var err error
-		if sc, err = t.load(c.args[1]); err != nil {
+		if sc, err = t.load(c.args[1], false); err != nil {
 			c.addReplyError(err.Error())
 			return
 		}
+	}
+	if sc.Evictable() {
+		t.lru.MoveToFront(sc.Use)
 	}
 	if !t.prepare(c, sc, sc.Shebang, ro) {
 		return
@@ -184,6 +212,10 @@ func (t *scriptState) prepare(c *Client, sc *scripting.Script, declared, ro bool
 			c.addReplyError("-READONLY You can not run script with write flag on readonly replica.")
 			return false
 		}
+		if s.V.MinReplicasToWrite > 0 && !obey && s.tooFewReplicas() {
+			c.addReplyError(errNoReplicas)
+			return false
+		}
 		if ro {
 			c.addReplyError("Can not execute a script with write flag using *_ro command.")
 			return false
@@ -209,7 +241,12 @@ func (t *scriptState) begin(c *Client, sc *scripting.Script) {
 	x.flags = x.flags&^flagMaster | c.flags&flagMaster
 	t.caller, t.running = c, sc
 	t.wrote, t.killed = false, false
+	t.replicates = true
 	t.startedAt = t.s.monoNow
+	t.engine.SetMemoryLimit(t.s.V.LuaMemoryLimit)
+	if e := t.s.functions.engine; e != nil {
+		e.SetMemoryLimit(t.s.V.LuaMemoryLimit)
+	}
 }
 
 // end gives it back, and accounts for a failure.
@@ -253,6 +290,9 @@ func (t *scriptState) Call(args [][]byte) []byte {
 		if !obey && s.Following() && s.V.ReplicaReadOnly {
 			return t.refuse(errReadOnly)
 		}
+		if s.V.MinReplicasToWrite > 0 && !obey && s.tooFewReplicas() {
+			return t.refuse(errNoReplicas)
+		}
 		// Once a script has written it goes on to its end: half of it would be worse than a little more memory.
 		if t.oom && !t.wrote && !t.allowOOM && cmd.Flags&CmdDenyOOM != 0 {
 			return t.refuse(errOOM)
@@ -284,6 +324,9 @@ func (t *scriptState) run() {
 	t.s.call(t.client)
 }
 
+// SetReplication implements scripting.Replicator.
+func (t *scriptState) SetReplication(on bool) { t.replicates = on }
+
 // SetResp implements scripting.Host.
 func (t *scriptState) SetResp(proto int) { t.client.proto = proto }
 
@@ -304,7 +347,7 @@ func (t *scriptState) Log(level int, text string) { t.s.Host.Logf(LogLevel(level
 func (t *scriptState) Nanos() int64 { return t.s.Host.Nanos() }
 
 func scriptLoadCommand(c *Client) {
-	sc, err := c.srv.scripts().load(c.args[2])
+	sc, err := c.srv.scripts().load(c.args[2], true)
 	if err != nil {
 		c.addReplyError(err.Error())
 		return

@@ -113,12 +113,15 @@ func (t *scriptState) execute(c *Client, run func()) {
 	if !t.mayYield {
 		run()
 		t.finish(c)
+		c.preventPropagation() // its effects are in the stream
 		return
 	}
 	if t.co.run(run) {
 		t.finish(c)
+		c.preventPropagation()
 		return
 	}
+	c.preventPropagation()
 	t.aside = true
 	t.funcArgs = copyArgs(c.args)
 	t.now = s.now
@@ -140,6 +143,7 @@ func (t *scriptState) slice() {
 		s.Host.After(0, t.slice)
 		return
 	}
+	s.propagatePending()
 	if c.flags&flagClosed != 0 {
 		t.caller, t.running = nil, nil
 		return

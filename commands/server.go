@@ -185,6 +185,8 @@ type Server struct {
 	// Repl is the replication identity and offset of the data held.
 	Repl ReplID
 
+	prop     propagation
+	repl     masterState
 	now      int64 // unix ms, logical time of the command in execution
 	monoNow  int64 // ns, monotonic, read once a command
 	dirty    int64 // changes since the last save
@@ -334,6 +336,10 @@ func (s *Server) hookKeyspace(ks *keyspace.Keyspace) {
 		ks.OnNew = func(db *keyspace.DB, key []byte) { s.notifyEvent(config.NotifyNew, "new", key, db.ID) }
 	}
 	ks.OnFieldsExpired = s.fieldsExpired
+	ks.OnFieldExpired = nil
+	if s.prop.on {
+		ks.OnFieldExpired = s.fieldExpires
+	}
 	ks.OnRetire = func(a *dict.Arena) { s.Host.ReleaseLater(a.Release) }
 	ks.SetLFU(s.lfuPolicy(), s.V.LFULogFactor, s.V.LFUDecayTime)
 	ks.KeepTableSizes(s.debug.keepTables)
@@ -443,6 +449,7 @@ func (s *Server) RemoveClient(c *Client) {
 	c.dropRedirected()
 	s.dropSubscriptions(c)
 	s.dropMonitor(c)
+	s.detach(c)
 	s.disableTracking(c)
 	c.multi = nil
 	s.clients.remove(c)

@@ -117,8 +117,13 @@ options:
 		args = append(args, strconv.AppendUint(nil, geo.Encode(p), 10), places[i+2])
 	}
 	c.args = args
+	dirty := c.srv.dirty
 	c.zaddGeneric(0)
 	c.args = all
+	if c.srv.dirty > dirty {
+		args[0] = wordZadd
+		c.rewrite(args...)
+	}
 }
 
 // memberPoint is the place of a member.

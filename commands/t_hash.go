@@ -236,6 +236,7 @@ func hincrbyfloatCommand(c *Client) {
 	}
 	c.srv.scratch = text
 	c.storeNumber(e, found, text, "hincrbyfloat")
+	c.rewrite(wordHset, c.args[1], c.args[2], text)
 	c.addReplyBulk(text)
 }
 

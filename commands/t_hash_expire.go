@@ -82,6 +82,10 @@ type fieldUpdate struct {
 	updated int64
 	deleted int64
 	lazy    bool // an expired field was met
+	// touched are the fields that were updated, for the stream of replicas: those
+	// have got the expiry when, or lost theirs (object.NoFieldExpiry).
+	touched [][]byte
+	when    int64
 }
 
 func (c *Client) beginFieldUpdate(key []byte, e keyspace.Entry) fieldUpdate {
@@ -113,13 +117,13 @@ func (u *fieldUpdate) set(field []byte, when int64, cond int) int64 {
 		return fieldConditionNot
 	}
 	if u.c.alreadyExpired(when) {
-		u.v.HashDelete(field)
+		u.delete(field)
 		u.c.srv.Stats.ExpiredFields++
-		u.deleted++
 		return fieldDeleted
 	}
 	u.v.HashSetExpiry(field, when)
 	u.updated++
+	u.touch(field, when)
 	return fieldDone
 }
 
@@ -137,7 +141,40 @@ func (u *fieldUpdate) persist(field []byte) int64 {
 	}
 	u.v.HashSetExpiry(field, object.NoFieldExpiry)
 	u.updated++
+	u.touch(field, object.NoFieldExpiry)
 	return fieldDone
+}
+
+// delete removes a field.
+func (u *fieldUpdate) delete(field []byte) {
+	u.c.srv.alsoPropagate(u.c.db.ID, wordHdel, u.key, field)
+	u.v.HashDelete(field)
+	u.deleted++
+}
+
+func (u *fieldUpdate) touch(field []byte, when int64) {
+	if u.c.propagating() {
+		u.touched, u.when = append(u.touched, field), when
+	}
+}
+
+// propagate writes what became of the fields in place of the command; deletions
+// are in the stream already.
+func (u *fieldUpdate) propagate() {
+	c := u.c
+	if !c.propagating() {
+		return
+	}
+	if len(u.touched) > 0 {
+		var num [20]byte
+		args := [][]byte{wordHpersist, u.key}
+		if u.when != object.NoFieldExpiry {
+			args = [][]byte{wordHpexpireat, u.key, c.srv.propNumber(u.when)}
+		}
+		args = append(args, wordFields, appendUint(num[:0], uint64(len(u.touched))))
+		c.srv.alsoPropagate(c.db.ID, append(args, u.touched...)...)
+	}
+	c.preventPropagation()
 }
 
 // end stores what became of the hash and reports it; event is the one for
@@ -156,6 +193,7 @@ func (u *fieldUpdate) end(event string) {
 			c.notify(notifyGeneric, "del", u.key)
 		}
 		c.srv.dirty += u.deleted + u.updated
+		u.propagate()
 	}
 	if u.lazy {
 		c.expireFields(u.key)
@@ -297,8 +335,7 @@ func hgetdelCommand(c *Client) {
 			}
 			continue
 		}
-		u.v.HashDelete(f)
-		u.deleted++
+		u.delete(f)
 	}
 	if ok {
 		u.end("hdel")
@@ -488,6 +525,7 @@ func hsetexCommand(c *Client) {
 	c.notify(notifyHash, "hset", key)
 	c.srv.dirty += int64(len(o.pairs) / 2)
 	if o.expires {
+		c.rewrite(append([][]byte{wordHset, key}, o.pairs...)...)
 		e, _ = c.db.LookupRaw(key)
 		u := c.beginFieldUpdate(key, e)
 		for i := 0; i < len(o.pairs); i += 2 {

@@ -50,6 +50,7 @@ func (c *Client) lmoveGeneric(e keyspace.Entry, from, to listEnd) {
 	// The source's record stays where it is, but its database has changed.
 	e, _ = c.db.LookupRaw(src)
 	c.elementsRemoved(src, e, from, 1)
+	c.rewriteMove(from, to)
 }
 
 // rotate moves an element within the list args[1].
@@ -72,6 +73,7 @@ func (c *Client) rotate(e keyspace.Entry, from, to listEnd) {
 	c.notify(notifyList, to.pushEvent(), key)
 	c.notify(notifyList, from.popEvent(), key)
 	c.srv.dirty++
+	c.rewriteMove(from, to)
 }
 
 // lmoveOrNull is what LMOVE and RPOPLPUSH do once their arguments are read.
@@ -154,6 +156,7 @@ func (c *Client) popFirst(keys [][]byte, where listEnd, count int64) bool {
 		}
 		c.replyEnd(v, where, n)
 		c.elementsRemoved(key, e, where, n)
+		c.rewritePop(where.popWord(), key, count, n)
 		return true
 	}
 	return false

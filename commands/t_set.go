@@ -258,7 +258,10 @@ func spopCommand(c *Client) {
 		return
 	}
 	v := e.Value()
-	object.SetPop(&v, c.srv.rand, c.setBuf(), func(m []byte) { c.addReplyBulk(m) })
+	object.SetPop(&v, c.srv.rand, c.setBuf(), func(m []byte) {
+		c.addReplyBulk(m)
+		c.rewrite(wordSrem, key, m)
+	})
 	c.setShrunk(key, e, v, "spop")
 	c.srv.dirty++
 }
@@ -285,10 +288,14 @@ func (c *Client) spopWithCount() {
 		c.signalModified(key)
 		c.notify(notifySet, "spop", key)
 		c.notify(notifyGeneric, "del", key)
+		c.rewrite(delWord(c.srv.V.LazyfreeServerDel), key)
 	} else {
 		c.addReplySetLen(n)
 		for range n {
-			object.SetPop(&v, c.srv.rand, c.setBuf(), func(m []byte) { c.addReplyBulk(m) })
+			object.SetPop(&v, c.srv.rand, c.setBuf(), func(m []byte) {
+				c.addReplyBulk(m)
+				c.rewrite(wordSrem, key, m)
+			})
 		}
 		c.setShrunk(key, e, v, "spop")
 	}

@@ -184,6 +184,7 @@ type streamOptions struct {
 	noMkstream bool
 	trims      bool
 	trim       stream.Trim
+	trimAt     int // argument with the threshold
 	refs       refPolicy
 }
 
@@ -212,6 +213,7 @@ loop:
 				i++
 			}
 			i++
+			o.trimAt = i
 			if o.trim.ByID {
 				if o.trim.MinID, ok = c.streamID(c.args[i]); !ok {
 					return o, 0, false
@@ -353,6 +355,11 @@ func xaddCommand(c *Client) {
 	if o.trims && trimStream(v, o.trim, o.refs) > 0 {
 		c.notify(notifyStream, "xtrim", key)
 	}
+	idAt := 0
+	if !o.idGiven || o.autoSeq {
+		idAt = pos
+	}
+	c.rewriteStream(&o, v, idAt, id)
 }
 
 func xtrimCommand(c *Client) {
@@ -374,6 +381,7 @@ func xtrimCommand(c *Client) {
 		c.notify(notifyStream, "xtrim", key)
 		c.signalModified(key)
 		c.srv.dirty += n
+		c.rewriteStream(&o, v, 0, stream.ID{})
 	}
 	c.addReplyLongLong(n)
 }

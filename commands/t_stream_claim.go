@@ -18,6 +18,8 @@ type claimOptions struct {
 	force   bool
 	justID  bool
 	lastID  stream.ID
+	told    bool   // the stream of replicas has the group's last ID
+	text    []byte // the ID in hand as it was given; nil for XAUTOCLAIM
 
 	consumer *stream.Consumer // made when there is something for it
 }
@@ -88,17 +90,23 @@ func xclaimCommand(c *Client) {
 	if !ok {
 		return
 	}
-	if g.LastID.Less(o.lastID) {
+	moved := g.LastID.Less(o.lastID)
+	if moved {
 		g.LastID = o.lastID
 		c.srv.dirty++
 	}
 	mark, n := c.deferredLen(), 0
-	for _, id := range o.ids {
+	for i, id := range o.ids {
+		o.text = c.args[5+i]
 		if c.claim(v, g, id, &o) {
 			n++
 		}
 	}
 	c.setDeferredArrayLen(mark, n)
+	if moved && !o.told {
+		c.propagateGroupID(c.args[1], g)
+	}
+	c.preventPropagation()
 }
 
 // claim gives one entry to the consumer args[3] and answers it; false when it
@@ -107,7 +115,10 @@ func xclaimCommand(c *Client) {
 func (c *Client) claim(v object.Value, g *stream.Group, id stream.ID, o *claimOptions) bool {
 	it := v.Stream().Range(v.A, id, id, false)
 	if !it.Next() {
-		if g.Ack(v.A, id) {
+		if g.Find(v.A, id) != nil {
+			c.propagateClaim(v, c.args[1], g, id, o.text)
+			o.told = true
+			g.Ack(v.A, id)
 			c.srv.dirty++
 		}
 		return false
@@ -139,6 +150,8 @@ func (c *Client) claim(v object.Value, g *stream.Group, id stream.ID, o *claimOp
 		c.addReplyEntry(&it)
 	}
 	c.srv.dirty++
+	c.propagateClaim(v, c.args[1], g, id, o.text)
+	o.told = true
 	return true
 }
 
@@ -209,6 +222,7 @@ func xautoclaimCommand(c *Client) {
 	for _, id := range gone {
 		c.addReplyStreamID(id)
 	}
+	c.preventPropagation()
 }
 
 // firstPending returns the first pending entry at or after start.

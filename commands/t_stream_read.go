@@ -271,18 +271,22 @@ func (c *Client) addReplyRead(r *streamRead, key []byte, v object.Value, g *stre
 		c.addReplyRange(v, start, stream.Max, r.count, false)
 		return
 	}
+	if r.noack && c.propagating() && g.Consumer(v.A, r.consumer) == nil {
+		c.srv.alsoPropagate(c.db.ID, wordXgroup, wordCreateCons, key, g.Name(), r.consumer)
+	}
 	con := c.groupConsumer(v, key, g, r.consumer)
 	if f.newest {
-		c.deliver(v, g, con, start, r)
+		c.deliver(v, key, g, con, start, r)
 	} else {
 		c.addReplyHistory(v, g, con, start, r.count)
 	}
 	c.srv.dirty++
+	c.preventPropagation() // its effects are
 }
 
 // deliver answers the entries from start on, hands them to the consumer and
 // moves the group on.
-func (c *Client) deliver(v object.Value, g *stream.Group, con *stream.Consumer, start stream.ID, r *streamRead) {
+func (c *Client) deliver(v object.Value, key []byte, g *stream.Group, con *stream.Consumer, start stream.ID, r *streamRead) {
 	s := v.Stream()
 	mark, n := c.deferredLen(), int64(0)
 	for it := s.Range(v.A, start, stream.Max, false); it.Next(); {
@@ -290,6 +294,7 @@ func (c *Client) deliver(v object.Value, g *stream.Group, con *stream.Consumer, 
 		c.addReplyEntry(&it)
 		if !r.noack {
 			g.Deliver(v.A, con, it.ID, c.now())
+			c.propagateClaim(v, key, g, it.ID, nil)
 		}
 		if n++; n == r.count {
 			break
@@ -297,6 +302,9 @@ func (c *Client) deliver(v object.Value, g *stream.Group, con *stream.Consumer, 
 	}
 	con.ActiveTime = c.now()
 	c.setDeferredArrayLen(mark, int(n))
+	if r.noack {
+		c.propagateGroupID(key, g)
+	}
 }
 
 // addReplyHistory answers the consumer's pending entries from start on, which

@@ -29,6 +29,7 @@ const (
 	setKeepTTL
 	setGet
 	setPersist
+	setIf // a condition on the value held
 )
 
 const setAnyExpire = setEX | setPX | setEXAT | setPXAT
@@ -141,6 +142,9 @@ func (c *Client) setGeneric(flags setFlags, val, expire []byte, okReply, abortRe
 	if flags&setAnyExpire != 0 {
 		c.notify(notifyGeneric, "expire", key)
 	}
+	if c.propagating() {
+		c.rewriteSet(flags, val, when)
+	}
 	if flags&setGet == 0 {
 		if okReply != nil {
 			okReply(c)
@@ -172,7 +176,7 @@ func (c *Client) setIf(cond *condition, flags setFlags, expire []byte) {
 	switch {
 	case !ok:
 	case holds:
-		c.setGeneric(flags, c.args[2], expire, nil, nil)
+		c.setGeneric(flags|setIf, c.args[2], expire, nil, nil)
 	case flags&setGet != 0:
 		c.getGeneric()
 	default:
@@ -240,16 +244,21 @@ func getexCommand(c *Client) {
 		c.signalModified(key)
 		c.notify(notifyGeneric, "del", key)
 		c.srv.dirty++
+		c.rewrite(delWord(c.srv.V.LazyfreeLazyExpire), key)
 	case flags&setAnyExpire != 0:
 		c.db.SetExpire(e, when)
 		c.signalModified(key)
 		c.notify(notifyGeneric, "expire", key)
 		c.srv.dirty++
+		if c.propagating() {
+			c.rewrite(wordPexpireat, key, c.srv.propNumber(when))
+		}
 	case flags&setPersist != 0:
 		if c.db.Persist(e) {
 			c.signalModified(key)
 			c.notify(notifyGeneric, "persist", key)
 			c.srv.dirty++
+			c.rewrite(wordPersist, key)
 		}
 	}
 }
@@ -263,6 +272,7 @@ func getdelCommand(c *Client) {
 		c.signalModified(key)
 		c.notify(notifyGeneric, "del", key)
 		c.srv.dirty++
+		c.rewrite(wordDel, key)
 	}
 }
 
@@ -273,6 +283,7 @@ func getsetCommand(c *Client) {
 	c.setKey(c.args[1], c.args[2], object.EncodeString(c.args[2]), keyspace.NoExpire)
 	c.notify(notifyString, "set", c.args[1])
 	c.srv.dirty++
+	c.rewrite(wordSet, c.args[1], c.args[2])
 }
 
 func mgetCommand(c *Client) {
@@ -538,5 +549,6 @@ func incrbyfloatCommand(c *Client) {
 	c.signalModified(key)
 	c.notify(notifyString, "incrbyfloat", key)
 	c.srv.dirty++
+	c.rewrite(wordSet, key, text, wordKeepTTL)
 	c.addReplyBulk(text)
 }

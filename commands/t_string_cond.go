@@ -128,6 +128,7 @@ func (c *Client) delIf(cond *condition, typeError string) {
 		c.addReplyLongLong(0)
 	default:
 		c.deleteKey(key)
+		c.rewrite(wordDel, key)
 		c.addReplyLongLong(1)
 	}
 }
@@ -189,5 +190,9 @@ func msetexCommand(c *Client) {
 		}
 	}
 	c.srv.dirty += n
+	if flags&setAnyExpire != 0 && c.propagating() {
+		args := append([][]byte{c.args[0], c.args[1]}, pairs...)
+		c.rewrite(append(args, wordPXAT, c.srv.propNumber(when))...)
+	}
 	c.addReplyLongLong(1)
 }

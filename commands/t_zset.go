@@ -76,7 +76,7 @@ func (c *Client) storeZset(key []byte, v object.Value, event string) {
 
 // deleteForStore deletes the destination of a command whose result is empty.
 func (c *Client) deleteForStore(key []byte) {
-	if _, ok := c.lookupKeyWrite(key); ok && c.db.Delete(key) {
+	if c.db.Delete(key) { // expired or not, as redis-server does
 		c.signalModified(key)
 		c.notify(notifyGeneric, "del", key)
 		c.srv.dirty++

@@ -23,6 +23,7 @@ type zpopReply struct {
 	nested   bool // members and scores in pairs
 	key      bool // preceded by the key
 	nilEmpty bool // nothing to take is null, not an empty array
+	asGiven  bool // the command is its own effect
 }
 
 // genericZpop takes up to count members (-1: one, without a count) off the first
@@ -92,6 +93,13 @@ func (c *Client) genericZpop(keys [][]byte, end zsetEnd, count int64, shape zpop
 		}
 		c.signalModified(key)
 		c.srv.dirty += int64(n)
+		if !shape.asGiven {
+			word := wordZpopmin
+			if end == zsetMaxEnd {
+				word = wordZpopmax
+			}
+			c.rewritePop(word, key, count, n)
+		}
 		return
 	}
 	if shape.nilEmpty {
@@ -113,7 +121,7 @@ func (c *Client) zpopGeneric(end zsetEnd) {
 			return
 		}
 	}
-	c.genericZpop(c.args[1:2], end, count, zpopReply{nested: c.proto == 3 && count != -1})
+	c.genericZpop(c.args[1:2], end, count, zpopReply{nested: c.proto == 3 && count != -1, asGiven: true})
 }
 
 func zpopminCommand(c *Client) { c.zpopGeneric(zsetMin) }

@@ -442,6 +442,7 @@ func serverCommands() []*Command {
 			Summary: "Asks a master for its stream, from an offset on.",
 			Arity:   -3, Flags: CmdAdmin | CmdNoScript | CmdNoAsyncLoading | CmdNoMulti,
 			Args: args("replicationid offset:int"),
+			Proc: psyncCommand,
 		},
 		{
 			Name: "replconf", Since: "3.0.0", Complexity: "O(1)",
@@ -565,6 +566,7 @@ func serverCommands() []*Command {
 			Name: "sync", Since: "1.0.0",
 			Summary: "Asks a master for a snapshot and its stream.",
 			Arity:   1, Flags: CmdAdmin | CmdNoScript | CmdNoAsyncLoading | CmdNoMulti,
+			Proc: syncCommand,
 		},
 		{
 			Name: "time", Since: "2.6.0", Complexity: "O(1)",

@@ -3,6 +3,7 @@
 package eventloop
 
 import (
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -11,7 +12,7 @@ import (
 )
 
 // ListenerIndex returns the index of the address that c came in through, in Config.Addrs or in what
-// Rebind was given last; that of a closed listener is what it was.
+// Rebind was given last; that of a closed listener is what it was, and -1 that of an adopted connection.
 func (c *Conn) ListenerIndex() int { return c.ln.index }
 
 // Fd returns the descriptor, which stays the loop's: never close it.
@@ -33,6 +34,10 @@ func (c *Conn) RemoteAddr() string {
 func (c *Conn) LocalAddr() string {
 	if c.flags&flagUnix != 0 {
 		return c.unixAddr()
+	}
+	if c.adopted() {
+		a := c.ln.local.(*net.TCPAddr).AddrPort()
+		return formatHostPort(a.Addr().Unmap().String(), int(a.Port()))
 	}
 	if c.flags&flagClosed != 0 {
 		return "?:0"
@@ -57,7 +62,7 @@ func (c *Conn) unixAddr() string {
 // SetKeepAlive has the idle connection probed after d (3 probes, a third of d apart); 0 turns
 // probing off. Accepted connections start with Config.TCPKeepAlive. Unix sockets have none.
 func (c *Conn) SetKeepAlive(d time.Duration) error {
-	if c.IsUnix() || c.IsClosed() {
+	if c.IsUnix() || c.adopted() || c.IsClosed() {
 		return nil
 	}
 	return setKeepAlive(int(c.fd), d)
@@ -65,7 +70,7 @@ func (c *Conn) SetKeepAlive(d time.Duration) error {
 
 // SetNoDelay turns Nagle's algorithm off, as it is from the start, or on.
 func (c *Conn) SetNoDelay(on bool) error {
-	if c.IsUnix() || c.IsClosed() {
+	if c.IsUnix() || c.adopted() || c.IsClosed() {
 		return nil
 	}
 	v := 0

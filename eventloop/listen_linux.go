@@ -22,6 +22,7 @@ type listener struct {
 	dev, ino uint64
 	ec       unsafe.Pointer // in evio's table
 	resting  bool           // not polled: accept failed, and waiting is all that helps
+	closed   func()         // of an adopted connection, which is its own listener
 }
 
 // listen binds one address. It returns nil when an optional address is not to be had.

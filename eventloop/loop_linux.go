@@ -432,6 +432,9 @@ func (l *Loop) release(c *Conn) {
 	l.conns[fd] = nil
 	l.stats.conns--
 	syscall.Close(fd)
+	if c.ln.closed != nil {
+		c.ln.closed()
+	}
 }
 
 // shutdown ends everything: it runs as the last callback of the loop. evio will close its listening

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -359,3 +360,9 @@ func (c *Conn) SetKeepAlive(time.Duration) error { return nil }
 
 // SetNoDelay does nothing here: Go's net package turned Nagle's algorithm off.
 func (c *Conn) SetNoDelay(bool) error { return nil }
+
+// Adopt is for Linux; here it refuses.
+func (l *Loop) Adopt(fd int, _, _ netip.AddrPort, _ func()) bool {
+	os.NewFile(uintptr(fd), "adopted").Close()
+	return false
+}

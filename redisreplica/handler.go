@@ -84,6 +84,9 @@ func (h *handler) finish(c *conn) {
 // limitOutput ends a client that lets its replies pile up, by
 // client-output-buffer-limit.
 func (h *handler) limitOutput(c *conn, n int) {
+	if c.client.OutputUnlimited() {
+		return
+	}
 	l := &h.v.ClientOutput[c.client.OutputClass()]
 	over := l.Hard > 0 && int64(n) >= l.Hard
 	if !over && l.Soft > 0 && int64(n) >= l.Soft {

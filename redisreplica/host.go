@@ -99,9 +99,17 @@ func (r *Replica) Process() commands.ProcessInfo {
 		GoHeapSys:   int64(heapSamples[2].Value.Uint64()),
 		GoNumGC:     int64(heapSamples[3].Value.Uint64()),
 		GoRoutines:  runtime.NumGoroutine(),
-		TCPPort:     r.v.Port, RunID: r.runID, Version: Version,
+		TCPPort:     r.tcpPort(), RunID: r.runID, Version: Version,
 		StartedAt: f.StartedMs,
 	}
+}
+
+// tcpPort is the port that INFO reports: the plain one, else that of TLS.
+func (r *Replica) tcpPort() int {
+	if r.v.Port == 0 {
+		return r.v.TLSPort
+	}
+	return r.v.Port
 }
 
 // Loop reports the event loop's figures.
@@ -169,6 +177,9 @@ func (r *Replica) Replication() commands.LinkInfo {
 func (r *Replica) watchConfig() {
 	r.conf.OnChange(func() error {
 		n := r.loop.SetMaxConns(r.v.MaxClients)
+		if r.tlsServer != nil {
+			r.tlsServer.SetMaxConns(n)
+		}
 		if n < r.v.MaxClients {
 			return config.Refuse("The operating system is not able to handle the specified number of clients, try with %d", n)
 		}
@@ -183,6 +194,7 @@ func (r *Replica) watchConfig() {
 		return nil
 	}, "requirepass", "masterauth", "masteruser", "write-redirection-user", "write-redirection-auth", "write-redirection-timeout")
 	r.conf.OnChange(r.filterChanged, "replica-filter-databases", "replica-filter-keys", "replica-filter-commands")
+	r.conf.OnChange(func() error { r.srv.ResizeBacklog(); return nil }, "repl-backlog-size")
 	r.conf.OnChange(func() error { r.log.SetLevel(logging.Level(r.v.LogLevel)); return nil }, "loglevel")
 	r.conf.OnChange(func() error { r.srv.MemoryLimitsChanged(); return nil }, "maxmemory", "maxmemory-policy", "maxmemory-clients")
 	r.conf.OnChange(func() error { r.srv.ConfigChanged(); return nil },

@@ -27,6 +27,11 @@ func (r *Replica) ReplicaOf(host string, port int) {
 		r.abandoned(r.link)
 		r.link = nil
 	}
+	if r.linkHost == "" && host != "" && r.srv.HasHistory() {
+		// What we wrote as a master can be resumed from, if the new master has it too.
+		r.stream.Reset(r.srv.Repl.Offset)
+		r.resumable = true
+	}
 	r.dropStream()
 	r.dropRedirects()
 	r.linkHost, r.linkPort = host, port
@@ -61,6 +66,7 @@ func (r *Replica) linkConfig() masterlink.Config {
 		Clock: r.Nanos,
 		Addr:  net.JoinHostPort(host, strconv.Itoa(port)),
 		User:  r.v.MasterUser, Pass: r.v.MasterAuth,
+		Dial:          r.masterDialer(),
 		ListeningPort: r.announcedPort(), AnnounceIP: r.v.ReplicaAnnounceIP,
 		ConnectTimeout:   time.Duration(r.v.ReplTimeout) * time.Second,
 		HandshakeTimeout: time.Duration(r.v.ReplTimeout) * time.Second,
@@ -79,6 +85,9 @@ func (r *Replica) abandoned(l *masterlink.Link) { go l.Stop() }
 func (r *Replica) announcedPort() int {
 	if r.v.ReplicaAnnouncePort != 0 {
 		return r.v.ReplicaAnnouncePort
+	}
+	if r.v.TLSReplication && r.v.TLSPort != 0 {
+		return r.v.TLSPort
 	}
 	for _, a := range r.loop.Addrs() {
 		if t, ok := a.(*net.TCPAddr); ok {
@@ -111,6 +120,7 @@ func (r *Replica) dropStream() {
 	}
 	r.queue = r.queue[:0]
 	r.fed = false
+	r.relayed, r.tail = r.stream.Applied(), r.tail[:0]
 	r.oldest, r.received = 0, r.stream.Applied()
 	r.stream.Reset(r.stream.Applied())
 	if r.master != nil {
@@ -194,6 +204,8 @@ func (h *linkHostOf) Install(l masterlink.Loaded, info masterlink.SyncInfo) {
 		r.srv.Repl.ID = commands.ZeroReplID
 	}
 	r.stream.Reset(offset)
+	r.relayed = offset
+	r.srv.HistoryReplaced()
 	r.master = r.srv.NewMasterClient(l.StreamDB)
 	r.srv.FilterInstalled(l.StreamDB, ld)
 	r.received = offset
@@ -216,6 +228,7 @@ func (h *linkHostOf) Continue(newID string, offset int64) {
 	if newID != "" && newID != r.srv.Repl.ID {
 		r.srv.Repl.ID2, r.srv.Repl.SecondOffset = r.srv.Repl.ID, offset+1
 		r.srv.Repl.ID = newID
+		r.srv.HistoryRenamed()
 	}
 	r.synced = true
 	r.srv.OffsetMoved()
@@ -317,6 +330,8 @@ func (r *Replica) applyQueue() {
 		}
 		args, ok, err := r.stream.Next()
 		if err != nil {
+			r.relay(c, false)
+			r.srv.Repl.Offset = r.stream.Applied()
 			r.corruptStream(err)
 			return
 		}
@@ -331,6 +346,7 @@ func (r *Replica) applyQueue() {
 			} else if r.stream.Applied() > c.Offset {
 				r.oldest = c.At
 			}
+			r.relay(c, true)
 			c.Release()
 			copy(r.queue, r.queue[1:])
 			r.queue = r.queue[:len(r.queue)-1]
@@ -339,6 +355,8 @@ func (r *Replica) applyQueue() {
 		}
 		r.srv.CallMaster(r.master, args)
 		if r.srv.ResyncWanted != "" {
+			r.relay(c, false)
+			r.srv.Repl.Offset = r.stream.Applied()
 			r.resync(r.srv.ResyncWanted)
 			return
 		}
@@ -349,11 +367,40 @@ func (r *Replica) applyQueue() {
 			break
 		}
 	}
+	if len(r.queue) > 0 && r.fed {
+		r.relay(r.queue[0], false)
+	}
 	r.srv.Repl.Offset = r.stream.Applied()
 	r.srv.StreamProgress(r.received, r.arrived, r.oldest)
 	r.srv.OffsetMoved()
 	if r.link != nil {
 		r.link.SetApplied(r.stream.Applied())
+	}
+}
+
+// relay passes what has been applied on to replicas of ours, byte for byte. c is
+// the chunk that is being applied; done says that all of it was read, and what
+// of it belongs to an unfinished command or transaction is kept.
+func (r *Replica) relay(c *masterlink.Chunk, done bool) {
+	if !r.srv.Relaying() {
+		r.relayed = r.stream.Applied()
+		return
+	}
+	start, upto := c.Offset, r.stream.Applied()
+	if r.relayed < start && upto > r.relayed {
+		n := min(upto, start) - r.relayed
+		r.srv.Relay(r.tail[:n])
+		r.tail = r.tail[:copy(r.tail, r.tail[n:])]
+		r.relayed += n
+	}
+	if upto > r.relayed {
+		r.srv.Relay(c.Data[r.relayed-start : upto-start])
+		r.relayed = upto
+	}
+	if end := start + int64(len(c.Data)); done && r.relayed < end {
+		r.tail = append(r.tail, c.Data[max(r.relayed, start)-start:]...)
+	} else if done && cap(r.tail) > 1<<20 {
+		r.tail = nil
 	}
 }
 

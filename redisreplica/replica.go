@@ -7,6 +7,7 @@ package redisreplica
 import (
 	"context"
 	crand "crypto/rand"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ import (
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/masterlink"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/redirect"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/sysinfo"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/tlsio"
 	"github.com/raniellyferreira/redis-inmemory-replica/replproto"
 )
 
@@ -53,6 +55,8 @@ type Replica struct {
 	master    *commands.Client
 	queue     []*masterlink.Chunk // received, not yet applied in full
 	fed       bool                // queue[0] was given to stream
+	relayed   int64               // offset up to which our replicas have the stream
+	tail      []byte              // received before queue[0] and not yet relayed
 	applying  bool                // applySlice is due
 	resumable bool                // the history in srv.Repl can be asked for
 	synced    bool                // a dataset of the master is in place
@@ -66,7 +70,11 @@ type Replica struct {
 	reconnect               int64
 	reads                   int64 // chunks of input, and outputs of callbacks (INFO)
 	writes                  int64
-	loaded                  int64 // keys of the last full sync
+	loaded                  int64         // keys of the last full sync
+	tlsServer               *tlsio.Server // nil without tls-port
+	tlsConfig               *tls.Config   // of tlsServer
+	tlsClient               *tls.Config   // for connections to the master; nil without tls-replication
+	tlsPort                 int           // that tlsServer listens on
 
 	redirects *redirect.Pool                  // to the present master, nil until needed
 	retired   []*redirect.Pool                // to earlier ones, until they have ended
@@ -96,12 +104,21 @@ func NewFromConfig(conf *config.Registry, log *logging.Logger) (*Replica, error)
 	if err != nil {
 		return nil, fmt.Errorf("reserving memory for the dataset: %w", err)
 	}
+	if err := r.configureTLS(); err != nil {
+		ks.Release()
+		return nil, fmt.Errorf("configuring TLS: %w", err)
+	}
+	maxConns, reserve := conf.Values.MaxClients, 0
+	if conf.Values.TLSPort != 0 {
+		maxConns, reserve = fitTLS(maxConns)
+	}
 	loop, err := eventloop.New(eventloop.Config{
 		Addrs:          listenAddrs(conf.Values),
 		UnixSocketPerm: os.FileMode(conf.Values.UnixSocketPerm),
 		TCPBacklog:     conf.Values.TCPBacklog,
 		TCPKeepAlive:   time.Duration(conf.Values.TCPKeepalive) * time.Second,
-		MaxConns:       conf.Values.MaxClients,
+		MaxConns:       maxConns,
+		ReserveFDs:     reserve,
 		RejectReply:    []byte("-ERR max number of clients reached\r\n"),
 		Logf:           func(format string, args ...any) { r.Logf(commands.LogWarning, format, args...) },
 	}, (*handler)(r))
@@ -120,10 +137,16 @@ func NewFromConfig(conf *config.Registry, log *logging.Logger) (*Replica, error)
 		return nil, err
 	}
 	r.srv = srv
+	if err := r.listenTLS(); err != nil {
+		loop.Stop()
+		ks.Release()
+		return nil, err
+	}
 	r.filter.Store(srv.CurrentFilter())
 	srv.Redirect = (*redirector)(r)
 	r.master = srv.NewMasterClient(0)
 	r.watchConfig()
+	r.watchTLS()
 	if host, port := conf.Values.MasterHost, conf.Values.MasterPort; host != "" {
 		loop.Post(func() { srv.Follow(host, port) })
 	}
@@ -145,24 +168,37 @@ func (r *Replica) seed() uint64 {
 func listenAddrs(v *config.Values) []string {
 	var addrs []string
 	if v.Port != 0 {
-		for _, b := range v.Bind {
-			optional := ""
-			if strings.HasPrefix(b, "-") {
-				optional, b = "-", b[1:]
+		for _, a := range bindAddrs(v, v.Port) {
+			if rest, optional := strings.CutPrefix(a, "-"); optional {
+				addrs = append(addrs, "-tcp://"+rest)
+			} else {
+				addrs = append(addrs, "tcp://"+a)
 			}
-			switch b {
-			case "":
-				continue
-			case "*":
-				b = "0.0.0.0"
-			case "::*":
-				b = "::"
-			}
-			addrs = append(addrs, optional+"tcp://"+net.JoinHostPort(b, strconv.Itoa(v.Port)))
 		}
 	}
 	if v.UnixSocket != "" {
 		addrs = append(addrs, "unix://"+v.Path(v.UnixSocket))
+	}
+	return addrs
+}
+
+// bindAddrs are the addresses of bind with a port, a leading '-' kept.
+func bindAddrs(v *config.Values, port int) []string {
+	var addrs []string
+	for _, b := range v.Bind {
+		optional := ""
+		if strings.HasPrefix(b, "-") {
+			optional, b = "-", b[1:]
+		}
+		switch b {
+		case "":
+			continue
+		case "*":
+			b = "0.0.0.0"
+		case "::*":
+			b = "::"
+		}
+		addrs = append(addrs, optional+net.JoinHostPort(b, strconv.Itoa(port)))
 	}
 	return addrs
 }
@@ -187,11 +223,17 @@ func (r *Replica) Run() error {
 			r.log.Noticef("Ready to accept connections on %s", a)
 		}
 	}
+	for _, a := range r.TLSAddrs() {
+		r.log.Noticef("Ready to accept TLS connections on %s", a)
+	}
 	err := r.loop.Run()
 	// The loop is gone: its goroutine is this one.
 	if r.link != nil {
 		r.link.Stop()
 		r.link = nil
+	}
+	if r.tlsServer != nil {
+		r.tlsServer.Close()
 	}
 	r.closeRedirects()
 	r.srv.KS.Release()

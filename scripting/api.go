@@ -56,8 +56,12 @@ func (e *Engine) openRedis(o Options) *lua.LTable {
 			return e.raise(l, "redis.set_repl() requires two arguments.")
 		}
 		n, _ := argNumber(l.Get(1))
-		if f := truncate(n); f&^3 != 0 {
+		f := truncate(n)
+		if f&^3 != 0 {
 			return e.raise(l, "Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
+		}
+		if h, ok := e.host.(Replicator); ok {
+			h.SetReplication(f&2 != 0)
 		}
 		return 0
 	})

@@ -9,10 +9,11 @@
 //
 // A script is compiled once, when it is first seen, and kept by the SHA1 of its text. The state is used again for every script: what a
 // script can reach is read-only (globals, libraries, metatables of the basic types), so nothing passes from one to the next. See
-// hooks.go for how the machine is made to honour that, and to be interrupted.
+// interpreter.go for how the machine is made to honour that, and to be interrupted.
 package scripting
 
 import (
+	"container/list"
 	"crypto/sha1"
 	"encoding/hex"
 	"strings"
@@ -38,6 +39,12 @@ type Host interface {
 	Interrupt() error
 }
 
+// Replicator is a Host that can keep what a script does from its replicas (redis.set_repl).
+type Replicator interface {
+	// SetReplication tells whether the commands called from here on, until the script ends, go to the replicas.
+	SetReplication(on bool)
+}
+
 // Script is a compiled script or a function of a library.
 type Script struct {
 	SHA   string // 40 hex digits; a function's name for functions
@@ -47,9 +54,12 @@ type Script struct {
 	Shebang bool
 
 	fn *lua.LFunction
-	// LastUsed orders cached scripts for eviction; the owner keeps it.
-	LastUsed uint64
+	// Use is the script's place in its owner's order of last use; nil for one that is not evicted.
+	Use *list.Element
 }
+
+// Evictable tells whether the owner may forget the script.
+func (s *Script) Evictable() bool { return s.Use != nil }
 
 // Flags are what a script or function declares of itself.
 type Flags uint8
@@ -84,10 +94,15 @@ type Engine struct {
 	handler  *lua.LFunction
 	rand     prng
 
+	boxes     boxes
+	stringLib *lua.LTable
+	plainLoop loopFunc // the library's own
+
 	running   bool
 	argv      [][]byte
 	proto     int // of replies to redis.call
 	protected int // depth of protected calls
+	resumed   int // depth of coroutines
 	ticks     int // until the next look at the host
 	charged   int64
 	memLimit  int64
@@ -126,6 +141,9 @@ func New(host Host, o Options) *Engine {
 	e.openLibraries()
 	return e
 }
+
+// SetMemoryLimit changes what one script may hold, bytes, from the next script on.
+func (e *Engine) SetMemoryLimit(n int64) { e.memLimit = n }
 
 // SHA1 is the name under which a script is cached.
 func SHA1(text []byte) string {
@@ -241,9 +259,9 @@ func (e *Engine) Run(dst []byte, s *Script, keys, argv [][]byte, proto int) (out
 
 // run calls the function that was pushed, with nargs arguments.
 func (e *Engine) run(dst []byte, s *Script, nargs, proto int) (out []byte, failed bool) {
-	l := e.l
 	e.begin()
-	err := l.PCall(nargs, 1, e.handler)
+	err := e.protect(nargs, 1)
+	l := e.l
 	e.running = false
 	if err != nil {
 		dst = e.appendFailure(dst, s, err)
@@ -258,12 +276,32 @@ func (e *Engine) run(dst []byte, s *Script, nargs, proto int) (out []byte, faile
 	return dst, failed
 }
 
+// protect calls the function that was pushed. What the library's own protected call lets through, such as an overflow of the registers while
+// it calls the error handler, leaves its state unfit for use: another one takes its place, which finds the same globals.
+func (e *Engine) protect(nargs, nret int) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			text := "ERR " + strings.TrimSpace(anyText(r))
+			if ae, ok := r.(*lua.ApiError); ok {
+				text = "ERR " + errorText(ae)
+			}
+			global := e.l.G
+			e.newState()
+			e.l.G = global
+			global.MainThread, global.CurrentThread = e.l, e.l
+			e.l.Push(lua.LNil)
+			err = textError(strings.TrimPrefix(text, "ERR "))
+		}
+	}()
+	return e.l.PCall(nargs, nret, e.handler)
+}
+
 func (e *Engine) begin() {
 	e.running = true
 	e.fatal = nil
 	e.ticks = tickInterval
 	e.charged = 0
-	e.protected = 0
+	e.protected, e.resumed = 0, 0
 	e.heapBase = 0
 	e.host.SetResp(2)
 }

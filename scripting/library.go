@@ -122,7 +122,7 @@ func (e *Engine) LoadLibrary(code string) (*Library, error) {
 	e.begin()
 	e.deadline = e.host.Nanos() + loadTimeout
 	e.l.Push(fn)
-	err = e.l.PCall(0, 0, e.handler)
+	err = e.protect(0, 0)
 	e.l.SetTop(0)
 	e.running, e.loading, e.deadline = false, nil, 0
 	for k, v := range saved {

@@ -20,14 +20,20 @@ var baseNames = []string{
 	"rawget", "rawset", "select", "setmetatable", "tonumber", "tostring", "type", "unpack", "xpcall", "_VERSION",
 }
 
+// newState makes a state that runs in the engine's interpreter.
+func (e *Engine) newState() {
+	e.l = lua.NewState(lua.Options{
+		SkipOpenLibs: true, CallStackSize: 20000, MinimizeStackMemory: true,
+		RegistrySize: 1024, RegistryMaxSize: maxRegisters, RegistryGrowStep: 1 << 15,
+	})
+	e.plainLoop = mirrorOf(e.l).mainLoop
+	mirrorOf(e.l).mainLoop = e.loop
+}
+
 // open builds the state and its globals.
 func (e *Engine) open(o Options) {
-	e.l = lua.NewState(lua.Options{
-		SkipOpenLibs: true, CallStackSize: 16000, MinimizeStackMemory: true,
-		RegistrySize: 1024, RegistryMaxSize: 1 << 20, RegistryGrowStep: 1024,
-	})
+	e.newState()
 	l := e.l
-	l.G.Registry.RawSetInt(1, &lua.LUserData{Value: e, Metatable: lua.LNil})
 	e.readonly = l.NewTable()
 	e.handler = e.fn(e.errorHandler)
 
@@ -47,6 +53,7 @@ func (e *Engine) open(o Options) {
 		"redis": e.openRedis(o), "bit": e.openBit(), "cjson": e.openCJSON(),
 		"struct": e.openStruct(), "cmsgpack": e.openMsgpack(),
 	}
+	e.fixCoroutine(libs["coroutine"])
 	e.fixString(libs["string"])
 	e.fixTable(libs["table"])
 	e.fixMath(libs["math"])
@@ -77,6 +84,7 @@ func (e *Engine) open(o Options) {
 		mt.RawSetString("__index", libs["string"])
 		mt.Metatable = e.readonly
 		e.stringMT = mt
+		e.stringLib = libs["string"]
 	}
 }
 
@@ -135,14 +143,7 @@ func (e *Engine) openBase(g *lua.LTable) {
 		case *lua.LNilType:
 			l.RaiseError("table index is nil")
 		case lua.LNumber:
-			if k != k {
-				l.RaiseError("table index is NaN")
-			}
-			if k > maxGap && k < lua.LNumber(lua.MaxArrayIndex) {
-				if gap := int(k) - t.MaxN(); gap > maxGap {
-					e.charge(l, gap*16)
-				}
-			}
+			e.checkGap(l, t, k)
 		}
 		t.RawSet(l.Get(2), l.Get(3))
 		l.SetTop(1)
@@ -173,6 +174,28 @@ func (e *Engine) openBase(g *lua.LTable) {
 	set("gcinfo", func(l *lua.LState) int {
 		l.Push(lua.LNumber(e.samples.read() / 1024))
 		return 1
+	})
+	set("unpack", func(l *lua.LState) int {
+		t := checkTable(l, 1, "unpack")
+		i := optInt(l, 2, "unpack", 1)
+		j := 0
+		if l.Get(3) == lua.LNil {
+			j = t.Len()
+		} else {
+			j = checkInt(l, 3, "unpack")
+		}
+		if i > j {
+			return 0
+		}
+		if n := j - i + 1; n <= 0 || n > maxCStack-l.GetTop() {
+			l.RaiseError("too many results to unpack")
+		}
+		for k := i; ; k++ {
+			l.Push(t.RawGet(lua.LNumber(k)))
+			if k == j {
+				return j - i + 1
+			}
+		}
 	})
 	load := func(l *lua.LState, src, name string) int {
 		if strings.HasPrefix(src, "\x1bLua") {
@@ -311,6 +334,9 @@ func (e *Engine) openBase(g *lua.LTable) {
 	g.RawSetString("__redis__err__handler", e.handler)
 }
 
+// maxCStack is how many values a function of a library may have on its stack, as in Lua 5.1.
+const maxCStack = 8000
+
 // maxProtected is how deep protected calls may be nested: Lua's limit for C calls.
 const maxProtected = 195
 
@@ -396,11 +422,13 @@ func tostring(v lua.LValue) string {
 }
 
 // numberText is C's "%.14g", in which Lua 5.1 writes numbers.
-func numberText(f float64) string {
+func numberText(f float64) string { return string(appendNumber(make([]byte, 0, 24), f)) }
+
+func appendNumber(dst []byte, f float64) []byte {
 	if f == math.Trunc(f) && math.Abs(f) < 1e14 && (f != 0 || !math.Signbit(f)) {
-		return strconv.FormatInt(int64(f), 10)
+		return strconv.AppendInt(dst, int64(f), 10)
 	}
-	return string(appendG(nil, f, 14))
+	return appendG(dst, f, 14)
 }
 
 // appendG is C's "%.<prec>g".
@@ -530,29 +558,6 @@ func syntaxError(err error, name, src string) error {
 		near, line = "<eof>", strings.Count(strings.TrimRight(src, "\n"), "\n")+1
 	}
 	return textError(name + ":" + itoa(line) + ": unexpected symbol near '" + near + "'")
-}
-
-// maxNesting bounds how deep brackets and blocks of a script's text may be nested.
-const maxNesting = 200
-
-// checkNesting refuses a text whose brackets are nested too deeply: parser and compiler walk them by recursion.
-func checkNesting(src, name string) error {
-	depth, line := 0, 1
-	for i := 0; i < len(src); i++ {
-		switch src[i] {
-		case '\n':
-			line++
-		case '(', '{', '[':
-			if depth++; depth > maxNesting*4 {
-				return textError(name + ":" + itoa(line) + ": chunk has too many syntax levels")
-			}
-		case ')', '}', ']':
-			if depth > 0 {
-				depth--
-			}
-		}
-	}
-	return nil
 }
 
 // whereAt is the position that error puts before its text: level 1 is the function that called it.

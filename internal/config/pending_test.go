@@ -112,20 +112,3 @@ func TestPendingIsTrue(t *testing.T) {
 		}
 	}
 }
-
-func TestGuardedDirectivesAreRefused(t *testing.T) {
-	for _, name := range guarded {
-		r := New()
-		d := r.lookup(name)
-		if !d.is(Pending) {
-			continue // the feature is there
-		}
-		value := map[string]string{"tls-port": "6390", "tls-replication": "yes"}[name]
-		if err := r.LoadLines("f", []byte(name+" "+value)); err == nil || !strings.Contains(err.Error(), "not supported") {
-			t.Errorf("%s %s: %v", name, value, err)
-		}
-		if err := r.LoadLines("f", []byte(name+" "+map[string]string{"tls-port": "0", "tls-replication": "no"}[name])); err != nil {
-			t.Errorf("%s with its default: %v", name, err)
-		}
-	}
-}

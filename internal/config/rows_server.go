@@ -53,6 +53,7 @@ func networkRows(r *Registry, v *Values) {
 	certFile("tls-ca-cert-dir", &v.TLSCACertDir, "Directory of PEM files of trusted authorities.")
 	enum(r, "tls-auth-clients", &v.TLSAuthClients, tlsAuths, TLSAuthYes, "Whether clients must show a certificate: no, yes, or only checked when shown.").by("redisreplica")
 	r.bool("tls-replication", &v.TLSReplication, false, "Speak TLS to the master.").by("masterlink")
+	r.bool("tls-replication-verify-name", &v.TLSReplicationVerifyName, false, "Accept a master's certificate only if it is for the name or address under which the master is configured. Without this who signed it is checked alone, as redis-server does.").with(Own).by("redisreplica")
 	r.bool("tls-cluster", new(bool), false, "TLS on the cluster bus.").with(NoEffect)
 	r.text("tls-protocols", &v.TLSProtocols, "", nil, "TLS versions to allow, such as \"TLSv1.2 TLSv1.3\"; empty allows both.").by("redisreplica")
 	r.text("tls-ciphers", &v.TLSCiphers, "", nil, "Cipher suites for TLS 1.2.").by("redisreplica")

@@ -20,24 +20,25 @@ type Values struct {
 	SocketMarkID     uint32
 
 	// TLS.
-	TLSPort              int
-	TLSCertFile          string
-	TLSKeyFile           string
-	TLSKeyFilePass       string
-	TLSClientCertFile    string
-	TLSClientKeyFile     string
-	TLSClientKeyFilePass string
-	TLSCACertFile        string
-	TLSCACertDir         string
-	TLSAuthClients       TLSAuth
-	TLSReplication       bool
-	TLSProtocols         string
-	TLSCiphers           string
-	TLSCipherSuites      string
-	TLSPreferServer      bool
-	TLSSessionCaching    bool
-	TLSSessionCacheSize  int
-	TLSSessionCacheTime  int // s
+	TLSPort                  int
+	TLSCertFile              string
+	TLSKeyFile               string
+	TLSKeyFilePass           string
+	TLSClientCertFile        string
+	TLSClientKeyFile         string
+	TLSClientKeyFilePass     string
+	TLSCACertFile            string
+	TLSCACertDir             string
+	TLSAuthClients           TLSAuth
+	TLSReplication           bool
+	TLSReplicationVerifyName bool
+	TLSProtocols             string
+	TLSCiphers               string
+	TLSCipherSuites          string
+	TLSPreferServer          bool
+	TLSSessionCaching        bool
+	TLSSessionCacheSize      int
+	TLSSessionCacheTime      int // s
 
 	// General.
 	Databases       int
@@ -148,6 +149,8 @@ type Values struct {
 	LatencyPercentiles      []float64
 	NotifyKeyspaceEvents    EventClasses
 	BusyReplyThreshold      int64 // ms
+	LuaMaxCachedScripts     int64 // of EVAL; 0 no limit
+	LuaMemoryLimit          int64 // bytes
 
 	// Persistence.
 	Save                []SavePoint

@@ -81,11 +81,15 @@ func (db *DB) ExpireFields(e Entry, limit int) int {
 
 func (db *DB) expireFields(e Entry, due int64, limit int) int {
 	v := e.Value()
-	n := v.HashExpire(due, limit, nil)
+	ks := db.ks
+	var each func(field []byte)
+	if ks.OnFieldExpired != nil {
+		each = func(field []byte) { ks.OnFieldExpired(db, v.Record().Key(), field) }
+	}
+	n := v.HashExpire(due, limit, each)
 	if n == 0 {
 		return 0
 	}
-	ks := db.ks
 	ks.keyBuf = append(ks.keyBuf[:0], v.Record().Key()...)
 	empty := v.HashLen() == 0
 	db.Update(e, v, empty)

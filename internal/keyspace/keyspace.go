@@ -68,6 +68,8 @@ type Keyspace struct {
 	// OnNew is called after a key was added; nil while nobody wants to know.
 	OnNew func(db *DB, key []byte)
 
+	// OnFieldExpired is called before each of them is deleted. Nil mostly.
+	OnFieldExpired func(db *DB, key, field []byte)
 	// OnFieldsExpired is called after n fields of a hash were deleted because
 	// their time had come, and with the last also the key, if gone is true. The
 	// key is valid during the call.

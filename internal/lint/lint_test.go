@@ -41,6 +41,7 @@ var rooms = []room{
 	{dir: "examples", floor: 50},
 	{dir: "redisreplica", floor: 40},
 	{dir: "internal/masterlink", floor: 35},
+	{dir: "internal/tlsio", floor: 35},
 	{dir: "internal/redirect", floor: 35},
 	{dir: "internal/masterlink/mastertest", floor: 45, support: true},
 	{dir: "commands", floor: 30, owned: true},

@@ -58,8 +58,6 @@ var absent = map[string]string{
 var unbuilt = map[string]string{
 	"SAVE":     "snapshots",
 	"BGSAVE":   "snapshots",
-	"PSYNC":    "replicas of our own",
-	"SYNC":     "replicas of our own",
 	"FAILOVER": "replicas of our own",
 }
 

@@ -318,6 +318,12 @@ func TestRedirectMasterAway(t *testing.T) {
 		}
 	}
 	c.r.Must(t, "SET", "k", "1")
+	testutil.Eventually(t, 5*time.Second, "the write comes by the stream", func() error {
+		if v := c.r.Must(t, "GET", "k"); v.Text != "1" {
+			return fmt.Errorf("k is %v", v)
+		}
+		return nil
+	})
 	other := c.replica.Dial(t)
 	if err := other.Send("BLPOP", "list", "0"); err != nil {
 		t.Fatal(err)
@@ -358,7 +364,12 @@ func TestRedirectMasterAway(t *testing.T) {
 		t.Errorf("a transaction without MULTI was executed: %v", v)
 	}
 	c.proxy.Refuse(true)
-	want(c.r, "MASTERDOWN", "not sent", "SET", "k", "5")
+	testutil.Eventually(t, 5*time.Second, "the end of the connection is noticed", func() error {
+		if v, err := c.r.Do("SET", "k", "5"); err != nil || !strings.HasPrefix(v.Text, "MASTERDOWN") || !strings.Contains(v.Text, "not sent") {
+			return fmt.Errorf("%v %v", v, err)
+		}
+		return nil
+	})
 	want(c.r, "MASTERDOWN", "", "WATCH", "k")
 	c.r.Must(t, "CONFIG", "SET", "write-redirection", "no")
 	want(c.r, "READONLY", "", "SET", "k", "6")
