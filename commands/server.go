@@ -350,10 +350,11 @@ func (s *Server) Now() int64 { return s.now }
 
 // NewClient registers a connection.
 func (s *Server) NewClient(conn Conn) *Client {
+	now := s.Host.UnixMilli()
 	c := &Client{
 		srv: s, conn: conn, proto: 2, id: conn.ID(),
 		db: s.KS.DB(0), reader: resp.NewReader(),
-		createdAt: s.now, lastUsed: s.now, user: s.defaultUser,
+		createdAt: now, lastUsed: now, user: s.defaultUser,
 	}
 	c.authed = s.defaultUser.Open()
 	c.applyReaderLimits()
