@@ -204,6 +204,9 @@ func (c *Client) push(p []byte) {
 		return
 	}
 	c.bytesOut += int64(len(p))
+	if c.flags&flagReplicaConn != 0 {
+		c.srv.Stats.replOutput += int64(len(p))
+	}
 	c.conn.Push(p)
 	if c.srv.clientsMax > 0 {
 		c.srv.account(c)

@@ -365,34 +365,4 @@ func clientHelpCommand(c *Client) {
 	})
 }
 
-// opsSampler keeps the rate of commands over the last samples, as INFO's
-// instantaneous_* fields report it.
-type opsSampler struct {
-	samples      [16][3]int64
-	idx          int
-	lastNanos    int64
-	lastCommands int64
-	lastIn       int64
-	lastOut      int64
-}
-
-func (o *opsSampler) sample(nanos, commands, in, out int64) {
-	dt := nanos - o.lastNanos
-	if o.lastNanos != 0 && dt > 0 {
-		o.samples[o.idx] = [3]int64{
-			(commands - o.lastCommands) * 1e9 / dt, (in - o.lastIn) * 1e9 / dt, (out - o.lastOut) * 1e9 / dt,
-		}
-		o.idx = (o.idx + 1) % len(o.samples)
-	}
-	o.lastNanos, o.lastCommands, o.lastIn, o.lastOut = nanos, commands, in, out
-}
-
-func (o *opsSampler) rate(i int) int64 {
-	sum := int64(0)
-	for _, s := range o.samples {
-		sum += s[i]
-	}
-	return sum / int64(len(o.samples))
-}
-
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }

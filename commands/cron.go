@@ -31,7 +31,7 @@ func (s *Server) Cron() int64 {
 	s.heapLive = s.Host.HeapLive()
 
 	if s.cron.loops%max(hz/10, 1) == 0 {
-		s.ops.sample(s.monoNow, s.Stats.Commands, s.Stats.netInput, s.Host.Loop().NetOutput)
+		s.sampleRates()
 	}
 	s.armProbe()
 	if len(s.offsetWaits) != 0 {
@@ -45,6 +45,7 @@ func (s *Server) Cron() int64 {
 	}
 	s.maintain()
 	if s.cron.loops%hz == 0 {
+		s.recent.nextSecond()
 		s.clientsCron()
 		s.replicasCron()
 		s.trackingCron()
@@ -67,7 +68,13 @@ const (
 // maintain is cron's slice of the keyspace's slow work.
 func (s *Server) maintain() {
 	s.KS.Begin(s.now, keyspace.ExpiryIgnored)
+	begin, moving := s.Host.Nanos(), s.KS.Compacting()
 	s.KS.Maintain(s.Host.Nanos, maintainSlice)
+	if moving || s.KS.Compacting() {
+		took := s.Host.Nanos() - begin
+		s.Stats.compactNanos += took
+		s.noteLatency("active-defrag-cycle", took)
+	}
 	s.freeMore()
 }
 

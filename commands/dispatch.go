@@ -45,6 +45,9 @@ func (s *Server) run(c *Client) {
 	}
 	// The input that is left belongs to the caller: keep a copy of it.
 	c.reader.Keep()
+	if n := c.reader.Buffered(); n > 0 {
+		s.recent.noteIn(n)
+	}
 	if s.clientsMax > 0 {
 		s.afterServing(c)
 	}
@@ -395,6 +398,9 @@ func (s *Server) call(c *Client) {
 	st := &s.cmdStats[cmd.ID]
 	st.calls++
 	st.nanos += end - begin
+	if prev == nil {
+		s.Stats.commandNanos += end - begin
+	}
 	if s.V.LatencyTracking {
 		st.observe(end - begin)
 	}

@@ -20,6 +20,7 @@ type pubsub struct {
 	patterns map[string]*subscribers
 	order    []*subscribers // patterns in the order in which they came into use
 	buf      [2][]byte
+	count    int // of the clients that have a subscription
 }
 
 type subscribers struct {
@@ -106,7 +107,19 @@ func (c *Client) subscribe(k *subKind) {
 		}
 		c.confirm(k.subscribe, a, k.count(c.subs))
 	}
-	c.flags |= flagPubSub
+	c.listens(true)
+}
+
+// listens notes whether the client has a subscription.
+func (c *Client) listens(on bool) {
+	switch {
+	case on && c.flags&flagPubSub == 0:
+		c.flags |= flagPubSub
+		c.srv.pubsub.count++
+	case !on && c.flags&flagPubSub != 0:
+		c.flags &^= flagPubSub
+		c.srv.pubsub.count--
+	}
 }
 
 // unsubscribe removes names (args[1:], or all) from what the client listens to.
@@ -132,7 +145,7 @@ func (c *Client) unsubscribe(k *subKind) {
 		c.confirm(k.unsubscribe, a, k.count(c.subs))
 	}
 	if c.subs.count() == 0 && kindShard.count(c.subs) == 0 {
-		c.flags &^= flagPubSub
+		c.listens(false)
 	}
 }
 
@@ -194,7 +207,7 @@ func (s *Server) dropSubscriptions(c *Client) {
 		}
 	}
 	c.subs = nil
-	c.flags &^= flagPubSub
+	c.listens(false)
 }
 
 func contains(list []string, b []byte) bool {

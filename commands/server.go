@@ -85,31 +85,35 @@ type ShutdownOptions struct {
 
 // ProcessInfo is the part of INFO that only the process knows.
 type ProcessInfo struct {
-	PID                        int
-	RSS                        int64 // bytes resident
-	PeakRSS                    int64
-	TotalSystemMemory          int64
-	UserCPU, SysCPU            float64 // seconds, whole process
-	UserCPUMain, SysCPUMain    float64 // seconds, the loop's thread
-	UserCPUChild, SysCPUChild  float64
-	OS                         string
-	ArchBits                   int
-	Executable, ConfigFile     string
-	GoHeapInUse, GoHeapSys     int64
-	GoGCPauseTotalNanos        int64
-	GoNumGC                    int64
-	GoRoutines                 int
-	TCPPort                    int
-	IOThreads                  int
-	RunID                      string
-	Version                    string
-	ListenerCount, OpenFDLimit int
-	StartedAt                  int64 // unix ms
+	PID                       int
+	RSS                       int64 // bytes resident
+	FileRSS                   int64 // of these, mapped from files
+	PeakRSS                   int64
+	TotalSystemMemory         int64
+	UserCPU, SysCPU           float64 // seconds, whole process
+	UserCPUMain, SysCPUMain   float64 // seconds, the loop's thread
+	UserCPUChild, SysCPUChild float64
+	OS                        string
+	ArchBits                  int
+	Executable, ConfigFile    string
+	// GoHeapObjects is objects on the Go heap, dead ones too; GoHeapInUse also the holes between them; GoHeapSys what the
+	// runtime has from the system.
+	GoHeapObjects, GoHeapInUse, GoHeapSys int64
+	GoGCPauseTotalNanos                   int64
+	GoNumGC                               int64
+	GoRoutines                            int
+	TCPPort                               int
+	IOThreads                             int
+	RunID                                 string
+	Version                               string
+	ListenerCount, OpenFDLimit            int
+	StartedAt                             int64 // unix ms
 }
 
 // LoopInfo is what the event loop measures of itself.
 type LoopInfo struct {
 	Turns            int64
+	BusyNanos        int64 // spent in turns
 	LongestTurnNanos int64 // since the last CONFIG RESETSTAT
 	Connections      int64 // accepted since start
 	Rejected         int64
@@ -163,6 +167,9 @@ type Stats struct {
 	AppliedCommands int64
 	StaleRefused    int64 // reads
 	netInput        int64
+	replOutput      int64 // bytes
+	commandNanos    int64 // spent in commands
+	compactNanos    int64 // spent in compaction
 }
 
 // Server is the command layer: the table, the clients, the keyspace and the
@@ -224,7 +231,9 @@ type Server struct {
 	sets         []setSource
 	paused       pauseState
 	ops          opsSampler
-	lastSave     int64 // unix seconds
+	recent       recentBuffers
+	infoProcess  *ProcessInfo // while an INFO is written
+	lastSave     int64        // unix seconds
 	cron         cronState
 	activeExpire bool
 	ahead        [aheadCommands][]byte // storage of lookAhead

@@ -84,6 +84,7 @@ func (h *handler) finish(c *conn) {
 // limitOutput ends a client that lets its replies pile up, by
 // client-output-buffer-limit.
 func (h *handler) limitOutput(c *conn, n int) {
+	h.srv.NoteOutput(n)
 	if c.client.OutputUnlimited() {
 		return
 	}

@@ -278,13 +278,23 @@ type Memory struct {
 // Memory measures.
 func (ks *Keyspace) Memory() Memory {
 	st := ks.a.Stats()
-	m := Memory{Live: st.Live, Slabs: st.Slabs, Committed: st.Committed}
+	m := Memory{Live: st.Live, Slabs: st.Slabs + st.Runs, Committed: st.Committed}
 	for _, db := range ks.dbs {
 		m.Tables += db.TableMemory()
 		m.Expires += db.ExpiresMemory()
 	}
 	m.Records = max(m.Live-m.Tables-m.Expires, 0)
 	return m
+}
+
+// EachClass calls fn for every size of block that is in use: its bytes, the bytes of such blocks in use, and those of the slabs
+// that they stand in.
+func (ks *Keyspace) EachClass(fn func(size, live, slabs int64)) {
+	for _, c := range ks.a.Stats().Classes {
+		if c.Slabs > 0 {
+			fn(int64(c.Size), int64(c.Size)*c.Blocks, int64(c.Size)*c.Room)
+		}
+	}
 }
 
 // UsedMemory is the bytes of all blocks in use.
