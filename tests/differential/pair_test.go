@@ -263,6 +263,15 @@ func (l *lane) raw(pieces ...[]byte) error {
 	const quiet = 60 * time.Millisecond
 	rdata, rclosed := readUntilQuiet(l.redis, -1, quiet)
 	odata, oclosed := readUntilQuiet(l.ours, len(rdata), quiet)
+	if !rclosed && len(odata) > len(rdata) {
+		// redis-server was not slow for want of something to say: the machine is busy.
+		more, closed := readUntilQuiet(l.redis, len(odata)-len(rdata), quiet)
+		rdata, rclosed = append(rdata, more...), closed
+	}
+	if oclosed && !rclosed {
+		more, closed := l.redis.ReadAll(3 * time.Second)
+		rdata, rclosed = append(rdata, more...), closed
+	}
 	if rclosed && !oclosed {
 		more, closed := l.ours.ReadAll(3 * time.Second)
 		odata, oclosed = append(odata, more...), closed

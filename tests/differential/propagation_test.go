@@ -2,6 +2,7 @@ package differential
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -42,6 +43,21 @@ func openTap(addr string) (*tap, error) {
 		}
 	}
 	return t, t.skipSnapshot()
+}
+
+// settled waits until redis-server has noticed the end of its full sync: until then a FLUSHALL ends the child that made it, and the link with it.
+func settled(c *testutil.Conn) error {
+	for range 500 {
+		info, err := c.Info("persistence")
+		if err != nil {
+			return err
+		}
+		if info["rdb_bgsave_in_progress"] == "0" {
+			return nil
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return errors.New("redis-server does not end its full sync")
 }
 
 // skipSnapshot reads the payload of a full sync and acknowledges it.
@@ -140,6 +156,9 @@ func newTaps(t *testing.T, args ...string) *taps {
 	x := &taps{p: newPair(t, args...)}
 	var err error
 	if x.redis, err = openTap(x.p.redis.Addr()); err == nil {
+		err = settled(x.p.redisCtl)
+	}
+	if err == nil {
 		x.ours, err = openTap(x.p.ours.Addr())
 	}
 	if err != nil {
