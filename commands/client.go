@@ -22,6 +22,8 @@ type Conn interface {
 	// Push appends bytes to the output of a connection that is not the one
 	// being served; they leave at the end of the current callback.
 	Push(p []byte)
+	// PushShared is Push of p, which Host.Share was given in the same callback and answered with s.
+	PushShared(p []byte, s Shared)
 	// Flush hands the replies in out to the kernel while the connection is being
 	// served, and returns the buffer to go on with.
 	Flush(out []byte) []byte
@@ -33,6 +35,9 @@ type Conn interface {
 	PauseRead()
 	ResumeRead()
 }
+
+// Shared is the place of output that goes to many connections.
+type Shared struct{ From, To int }
 
 // clientFlags are the states of a client.
 type clientFlags uint32
@@ -190,6 +195,16 @@ func (c *Client) selectDB(n int) bool {
 // closeAsync ends the connection once the replies written so far are out.
 func (c *Client) closeAsync() {
 	c.flags |= flagCloseAfter
+}
+
+// pushShared is push of what many clients get.
+func (c *Client) pushShared(p []byte, s Shared) {
+	if c.conn == nil || c.serving || c.flags&(flagClosed|flagReplicaConn) != 0 || c.srv.clientsMax > 0 {
+		c.push(p)
+		return
+	}
+	c.bytesOut += int64(len(p))
+	c.conn.PushShared(p, s)
 }
 
 // push sends bytes to a client that is not the one in execution: a pub/sub

@@ -36,6 +36,7 @@ func (h *fakeHost) After(_ int64, fn func())    { h.timer = append(h.timer, fn) 
 func (h *fakeHost) Resume(c *Client)            { h.s.Resume(c) }
 func (h *fakeHost) DropLink()                   {}
 func (h *fakeHost) ResetLoopStats()             {}
+func (h *fakeHost) Share([]byte) Shared         { return Shared{} }
 func (h *fakeHost) HeapLive() int64             { return h.heap }
 func (h *fakeHost) TrimOutput(int64)            {}
 func (h *fakeHost) Exchange(call ExchangeCall)  { h.exchanges = append(h.exchanges, call) }
@@ -83,7 +84,9 @@ func (c *fakeConn) IsUnix() bool            { return false }
 func (c *fakeConn) Pending() int            { return 0 }
 func (c *fakeConn) Flush(out []byte) []byte { return out }
 
-func (c *fakeConn) Push(p []byte)    { c.pushed = append(c.pushed, p...) }
+func (c *fakeConn) Push(p []byte)                 { c.pushed = append(c.pushed, p...) }
+func (c *fakeConn) PushShared(p []byte, _ Shared) { c.Push(p) }
+
 func (c *fakeConn) Close()           { c.closed = true }
 func (c *fakeConn) CloseAfterFlush() { c.closed = true }
 func (c *fakeConn) PauseRead()       {}

@@ -234,9 +234,14 @@ func (s *Server) publish(channel, message []byte) int {
 	return n
 }
 
+// shareFrom is the number of listeners from which they share one copy of a message.
+const shareFrom = 3
+
 // deliver sends a message to the listeners of one entry.
 func (s *Server) deliver(sub *subscribers, word, pattern string, channel, message []byte) int {
 	var made [2]bool
+	var shared [2]Shared
+	many := len(sub.clients) >= shareFrom
 	for _, c := range sub.clients {
 		i := c.proto - 2
 		if !made[i] {
@@ -254,8 +259,15 @@ func (s *Server) deliver(sub *subscribers, word, pattern string, channel, messag
 			b = resp.AppendBulk(b, channel)
 			b = resp.AppendBulk(b, message)
 			s.pubsub.buf[i] = b
+			if many {
+				shared[i] = s.Host.Share(b)
+			}
 		}
-		c.push(s.pubsub.buf[i])
+		if many {
+			c.pushShared(s.pubsub.buf[i], shared[i])
+		} else {
+			c.push(s.pubsub.buf[i])
+		}
 	}
 	return len(sub.clients)
 }

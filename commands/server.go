@@ -59,6 +59,8 @@ type Host interface {
 	RandomBytes(n int) []byte
 	// After runs fn on the loop once d nanoseconds have passed.
 	After(d int64, fn func())
+	// Share keeps output for many connections until the end of the callback.
+	Share(p []byte) Shared
 	// Exchange talks to another server, away from the loop (MIGRATE).
 	Exchange(call ExchangeCall)
 	// Resume goes on with the input that a client's connection held back.

@@ -41,6 +41,9 @@ func (r *Replica) Resume(c *commands.Client) {
 	r.serve(c, func() { r.srv.Resume(c) })
 }
 
+// Share keeps output that many connections get until the end of the callback.
+func (r *Replica) Share(p []byte) commands.Shared { return commands.Shared(r.loop.Share(p)) }
+
 // Answer lets a client that is not being served write replies. It goes on with
 // its input in a later turn.
 func (r *Replica) Answer(c *commands.Client, fn func()) {
@@ -56,6 +59,7 @@ func (r *Replica) serve(c *commands.Client, fn func()) {
 	if !ok || cn.client == nil || cn.IsClosed() {
 		return
 	}
+	cn.Append(nil)
 	c.SetOutput(cn.Out)
 	fn()
 	(*handler)(r).finish(cn)
