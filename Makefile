@@ -34,13 +34,14 @@ else
 endif
 
 .PHONY: deps
-deps: ## what the tests need (redis-server 7, redis-sentinel, redis-py)
+deps: ## what the tests need (redis-server 7, redis-sentinel, client libraries, an exporter)
 	@scripts/install-test-deps.sh
 
 .PHONY: test
 # -count 1: the black-box suites build the server themselves, so the cache of test results would not see it change.
 test: deps lint ## all that the gate runs: lint, unit, differential and replication tests, race detector, invariants
 	$(GO) test -count 1 -timeout 8m ./...
+	cd tests/clients && $(GO) test -count 1 -timeout 4m ./...
 	$(GO) test -count 1 -timeout 6m -short -race $(call existing,$(RACE_PKGS))
 	$(GO) test -count 1 -timeout 6m -short -tags invariants $(call existing,$(CHECK_PKGS))
 
@@ -61,6 +62,7 @@ lint: ## gofmt, go vet, staticcheck, and the rules of the house (floors, forbidd
 	@scripts/check-fmt.sh
 	$(GO) vet ./...
 	$(GO) vet -tags invariants ./...
+	cd tests/clients && $(GO) vet ./...
 	$(GO) tool staticcheck ./...
 	$(GO) test -count 1 ./internal/lint
 
@@ -79,6 +81,10 @@ diff: deps ## replies compared byte for byte with redis-server (ARGS="-seed 7 -s
 .PHONY: repl
 repl: deps ## a real master, cut links, bad masters; DEBUG DIGEST must agree
 	$(GO) test -count 1 -timeout 20m ./tests/replication $(if $(ARGS),-args $(ARGS))
+
+.PHONY: clients
+clients: deps ## redis-cli, redis-benchmark, client libraries and the Prometheus exporter, as people use them
+	cd tests/clients && $(GO) test -count 1 -timeout 10m ./... $(if $(ARGS),-args $(ARGS))
 
 .PHONY: bench
 bench: deps ## ours against redis-server: a table of ratios (RUNS=3, BENCH="-only sync -quick")

@@ -17,7 +17,10 @@ type aclLogEntry struct {
 }
 
 // aclLog holds the entries, the newest last.
-type aclLog struct{ entries []aclLogEntry }
+type aclLog struct {
+	entries []aclLogEntry
+	denied  [5]int64 // refusals by reason, since the last CONFIG RESETSTAT
+}
 
 // trim drops the oldest entries beyond max, when one is added: a lower
 // acllog-max-len takes hold with the next new entry.
@@ -42,6 +45,7 @@ func (s *Server) logDenial(c *Client, d denial, context, object, username string
 		client: s.describeClient(who), at: s.now,
 	}
 	l := &s.aclLog
+	l.denied[d]++
 	for i := len(l.entries) - 1; i >= 0 && i >= len(l.entries)-aclLogLook; i-- {
 		old := &l.entries[i]
 		if old.reason != d || old.context != context || old.object != object || old.username != username ||

@@ -22,6 +22,8 @@ type Conn interface {
 	// Push appends bytes to the output of a connection that is not the one
 	// being served; they leave at the end of the current callback.
 	Push(p []byte)
+	// PushShared is Push of p, which Host.Share was given in the same callback and answered with s.
+	PushShared(p []byte, s Shared)
 	// Flush hands the replies in out to the kernel while the connection is being
 	// served, and returns the buffer to go on with.
 	Flush(out []byte) []byte
@@ -33,6 +35,9 @@ type Conn interface {
 	PauseRead()
 	ResumeRead()
 }
+
+// Shared is the place of output that goes to many connections.
+type Shared struct{ From, To int }
 
 // clientFlags are the states of a client.
 type clientFlags uint32
@@ -58,6 +63,7 @@ const (
 	flagReplicaConn                          // announced itself as a replica
 	flagInternal                             // made by the server itself: not listed, not counted
 	flagMonitor                              // sees every command
+	flagCapaRedirect                         // CLIENT CAPA redirect
 )
 
 // Client is one peer whose commands are executed: a connection, the master's
@@ -112,6 +118,8 @@ type Client struct {
 	// redir is what is under way at the master; nil mostly.
 	redir      *redirState
 	prev, next *Client // in the server's list, by arrival
+	// counted is the client's share of the server's clientsSum, bytes.
+	counted int64
 }
 
 func (c *Client) isMaster() bool { return c.flags&flagMaster != 0 }
@@ -189,6 +197,16 @@ func (c *Client) closeAsync() {
 	c.flags |= flagCloseAfter
 }
 
+// pushShared is push of what many clients get.
+func (c *Client) pushShared(p []byte, s Shared) {
+	if c.conn == nil || c.serving || c.flags&(flagClosed|flagReplicaConn) != 0 || c.srv.clientsMax > 0 {
+		c.push(p)
+		return
+	}
+	c.bytesOut += int64(len(p))
+	c.conn.PushShared(p, s)
+}
+
 // push sends bytes to a client that is not the one in execution: a pub/sub
 // message, an invalidation, a copy of the stream.
 func (c *Client) push(p []byte) {
@@ -201,5 +219,11 @@ func (c *Client) push(p []byte) {
 		return
 	}
 	c.bytesOut += int64(len(p))
+	if c.flags&flagReplicaConn != 0 {
+		c.srv.Stats.replOutput += int64(len(p))
+	}
 	c.conn.Push(p)
+	if c.srv.clientsMax > 0 {
+		c.srv.account(c)
+	}
 }

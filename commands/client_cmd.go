@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/numeric"
 )
@@ -77,53 +76,49 @@ func clientTypeByName(name []byte) (string, bool) {
 	return "", false
 }
 
-func clientListCommand(c *Client) {
-	typeName := ""
-	var ids []uint64
-	if len(c.args) > 2 {
-		switch {
-		case len(c.args) == 4 && equalFold(c.args[2], "type"):
-			var ok bool
-			if typeName, ok = clientTypeByName(c.args[3]); !ok {
-				c.addReplyError("Unknown client type '" + cText(c.args[3]) + "'")
-				return
-			}
-		case len(c.args) > 3 && equalFold(c.args[2], "id"):
-			for _, a := range c.args[3:] {
-				id, ok := numeric.ParseInt(a)
-				if !ok {
-					c.addReplyError("Invalid client ID")
-					return
-				}
-				ids = append(ids, uint64(id))
-			}
-		default:
-			c.addReplyErrorSyntax()
-			return
-		}
-	}
-	var b strings.Builder
-	if ids != nil {
-		for _, id := range ids {
-			if t := c.srv.byID[id]; t != nil {
-				b.WriteString(c.srv.describeClient(t))
-				b.WriteByte('\n')
-			}
-		}
-	} else {
-		for t := c.srv.clients.head; t != nil; t = t.next {
-			if typeName != "" && t.typeName() != typeName {
-				continue
-			}
-			b.WriteString(c.srv.describeClient(t))
-			b.WriteByte('\n')
-		}
-	}
-	c.addReplyVerbatim("txt", b.String())
-}
-
 // describeClient is one line of CLIENT LIST.
 func (s *Server) describeClient(c *Client) string {
+	flags := c.flagLetters()
+	var sub, psub, ssub int
+	if c.subs != nil {
+		sub, psub, ssub = len(c.subs.channels), len(c.subs.patterns), len(c.subs.shard)
+	}
+	multi := -1
+	multiMem := int64(0)
+	if c.multi != nil {
+		multi = len(c.multi.queue)
+		multiMem = c.multi.bytes
+	}
+	var addr, laddr string
+	fd, oll, omem := -1, 0, 0
+	events := ""
+	if c.conn != nil {
+		addr, laddr, fd = c.conn.RemoteAddr(), c.conn.LocalAddr(), c.conn.Fd()
+		omem = c.conn.Pending()
+		events = "r"
+		if omem > 0 {
+			oll, events = 1, "rw"
+		}
+	}
+	qbuf := 0
+	if c.reader != nil {
+		qbuf = c.reader.Buffered()
+	}
+	cmd := "NULL"
+	if c.lastCmd != nil {
+		cmd = c.lastCmd.FullName
+	}
+	user := "(superuser)"
+	if c.user != nil {
+		user = c.user.Name
+	}
+	return fmt.Sprintf("id=%d addr=%s laddr=%s fd=%d name=%s age=%d idle=%d flags=%s db=%d sub=%d psub=%d ssub=%d multi=%d qbuf=%d qbuf-free=0 argv-mem=0 multi-mem=%d rbs=0 rbp=0 obl=%d oll=%d omem=%d tot-mem=%d events=%s cmd=%s user=%s redir=%d resp=%d",
+		c.id, addr, laddr, fd, c.name, (s.now-c.createdAt)/1000, (s.now-c.lastUsed)/1000, flags, c.db.ID,
+		sub, psub, ssub, multi, qbuf, multiMem, len(c.out), oll, omem, clientFixedSize+qbuf+omem+cap(c.out), events, cmd, user, c.trackingRedirect(), c.proto)
+}
+
+// flagLetters are the client's states as CLIENT LIST shows them.
+func (c *Client) flagLetters() string {
 	flags := ""
 	if c.flags&flagMonitor != 0 {
 		flags += "O"
@@ -173,158 +168,12 @@ func (s *Server) describeClient(c *Client) string {
 	if flags == "" {
 		flags = "N"
 	}
-	var sub, psub, ssub int
-	if c.subs != nil {
-		sub, psub, ssub = len(c.subs.channels), len(c.subs.patterns), len(c.subs.shard)
-	}
-	multi := -1
-	multiMem := int64(0)
-	if c.multi != nil {
-		multi = len(c.multi.queue)
-		multiMem = c.multi.bytes
-	}
-	var addr, laddr string
-	fd, oll, omem := -1, 0, 0
-	events := ""
-	if c.conn != nil {
-		addr, laddr, fd = c.conn.RemoteAddr(), c.conn.LocalAddr(), c.conn.Fd()
-		omem = c.conn.Pending()
-		events = "r"
-		if omem > 0 {
-			oll, events = 1, "rw"
-		}
-	}
-	qbuf := 0
-	if c.reader != nil {
-		qbuf = c.reader.Buffered()
-	}
-	cmd := "NULL"
-	if c.lastCmd != nil {
-		cmd = c.lastCmd.FullName
-	}
-	user := "(superuser)"
-	if c.user != nil {
-		user = c.user.Name
-	}
-	return fmt.Sprintf("id=%d addr=%s laddr=%s fd=%d name=%s age=%d idle=%d flags=%s db=%d sub=%d psub=%d ssub=%d multi=%d qbuf=%d qbuf-free=0 argv-mem=0 multi-mem=%d rbs=0 rbp=0 obl=%d oll=%d omem=%d tot-mem=%d events=%s cmd=%s user=%s redir=%d resp=%d",
-		c.id, addr, laddr, fd, c.name, (s.now-c.createdAt)/1000, (s.now-c.lastUsed)/1000, flags, c.db.ID,
-		sub, psub, ssub, multi, qbuf, multiMem, len(c.out), oll, omem, clientFixedSize+qbuf+omem+cap(c.out), events, cmd, user, c.trackingRedirect(), c.proto)
+	return flags
 }
 
 // clientFixedSize is what a connected client costs before it sends anything,
 // bytes: this struct, its reader and the loop's connection.
 const clientFixedSize = 900
-
-// killFilter is what CLIENT KILL selects by; zero fields select all.
-type killFilter struct {
-	id          uint64
-	typeName    string
-	user        string
-	addr, laddr string
-	skipMe      bool
-}
-
-func (f *killFilter) match(c, me *Client) bool {
-	if f.addr != "" && (c.conn == nil || c.conn.RemoteAddr() != f.addr) {
-		return false
-	}
-	if f.laddr != "" && (c.conn == nil || c.conn.LocalAddr() != f.laddr) {
-		return false
-	}
-	if f.typeName != "" && c.typeName() != f.typeName {
-		return false
-	}
-	if f.id != 0 && c.id != f.id {
-		return false
-	}
-	if f.user != "" && (c.user == nil || c.user.Name != f.user) {
-		return false
-	}
-	return !(f.skipMe && c == me)
-}
-
-func clientKillCommand(c *Client) {
-	f := killFilter{skipMe: true}
-	old := len(c.args) == 3
-	switch {
-	case old:
-		f.addr = c.arg(2)
-		f.skipMe = false
-	case len(c.args) > 3:
-		for i := 2; i < len(c.args); i += 2 {
-			if i+1 >= len(c.args) {
-				c.addReplyErrorSyntax()
-				return
-			}
-			opt, val := c.args[i], c.args[i+1]
-			switch {
-			case equalFold(opt, "id"):
-				id, ok := c.rangeArg(i+1, 1, math.MaxInt64, "client-id should be greater than 0")
-				if !ok {
-					return
-				}
-				f.id = uint64(id)
-			case equalFold(opt, "type"):
-				var ok bool
-				if f.typeName, ok = clientTypeByName(val); !ok {
-					c.addReplyError("Unknown client type '" + cText(val) + "'")
-					return
-				}
-			case equalFold(opt, "addr"):
-				f.addr = string(val)
-			case equalFold(opt, "laddr"):
-				f.laddr = string(val)
-			case equalFold(opt, "user"):
-				if c.srv.acl.Get(string(val)) == nil {
-					c.addReplyError("No such user '" + cText(val) + "'")
-					return
-				}
-				f.user = string(val)
-			case equalFold(opt, "skipme"):
-				switch {
-				case equalFold(val, "yes"):
-					f.skipMe = true
-				case equalFold(val, "no"):
-					f.skipMe = false
-				default:
-					c.addReplyErrorSyntax()
-					return
-				}
-			default:
-				c.addReplyErrorSyntax()
-				return
-			}
-		}
-	default:
-		c.addReplyErrorSyntax()
-		return
-	}
-	killed := int64(0)
-	for t := c.srv.clients.head; t != nil; {
-		next := t.next
-		if f.match(t, c) {
-			if t == c {
-				c.closeAsync()
-			} else {
-				t.conn.Close()
-			}
-			killed++
-		}
-		t = next
-	}
-	if f.typeName == "master" {
-		c.srv.Host.DropLink()
-	}
-	if old {
-		if killed == 0 {
-			c.addReplyError("No such client")
-		} else {
-			c.addReplyOK()
-		}
-		return
-	}
-	c.addReplyLongLong(killed)
-}
 
 func clientReplyCommand(c *Client) {
 	switch {
@@ -514,36 +363,6 @@ func clientHelpCommand(c *Client) {
 		"UNBLOCK <number> [TIMEOUT|ERROR]", "    Wake a blocked connection.",
 		"UNPAUSE", "    End a pause.",
 	})
-}
-
-// opsSampler keeps the rate of commands over the last samples, as INFO's
-// instantaneous_* fields report it.
-type opsSampler struct {
-	samples      [16][3]int64
-	idx          int
-	lastNanos    int64
-	lastCommands int64
-	lastIn       int64
-	lastOut      int64
-}
-
-func (o *opsSampler) sample(nanos, commands, in, out int64) {
-	dt := nanos - o.lastNanos
-	if o.lastNanos != 0 && dt > 0 {
-		o.samples[o.idx] = [3]int64{
-			(commands - o.lastCommands) * 1e9 / dt, (in - o.lastIn) * 1e9 / dt, (out - o.lastOut) * 1e9 / dt,
-		}
-		o.idx = (o.idx + 1) % len(o.samples)
-	}
-	o.lastNanos, o.lastCommands, o.lastIn, o.lastOut = nanos, commands, in, out
-}
-
-func (o *opsSampler) rate(i int) int64 {
-	sum := int64(0)
-	for _, s := range o.samples {
-		sum += s[i]
-	}
-	return sum / int64(len(o.samples))
 }
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }

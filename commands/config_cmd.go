@@ -74,6 +74,8 @@ func (s *Server) ResetStats() {
 	}
 	clear(s.errorStats)
 	s.ops = opsSampler{}
+	s.aclLog.denied = [5]int64{}
+	s.evicting.overTotal = 0
 	s.peakMemory = s.UsedMemory()
 	s.Host.ResetLoopStats()
 }

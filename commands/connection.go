@@ -155,7 +155,7 @@ func resetCommand(c *Client) {
 	c.srv.dropMonitor(c)
 	c.srv.disableTracking(c)
 	c.flags &^= flagMulti | flagDirtyCAS | flagDirtyExec | flagReplyOff | flagReplySkip | flagReplySkipNxt |
-		flagReadOnly | flagNoEvict | flagNoTouch
+		flagReadOnly | flagNoEvict | flagNoTouch | flagCapaRedirect
 	c.selectDB(0)
 	c.proto = 2
 	c.name = ""

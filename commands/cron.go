@@ -25,9 +25,13 @@ func (s *Server) Cron() int64 {
 	s.cron.loops++
 	hz := int64(s.V.Hz)
 	s.KS.SetClock(s.now)
+	if s.debug.cronPaused {
+		return 1e9 / hz
+	}
+	s.heapLive = s.Host.HeapLive()
 
 	if s.cron.loops%max(hz/10, 1) == 0 {
-		s.ops.sample(s.monoNow, s.Stats.Commands, s.Stats.netInput, s.Host.Loop().NetOutput)
+		s.sampleRates()
 	}
 	s.armProbe()
 	if len(s.offsetWaits) != 0 {
@@ -42,14 +46,14 @@ func (s *Server) Cron() int64 {
 	s.maintain()
 	s.saveCron()
 	if s.cron.loops%hz == 0 {
+		s.recent.nextSecond()
 		s.clientsCron()
 		s.replicasCron()
 		s.trackingCron()
 		s.flushBroadcast()
 	}
-	if m := s.KS.UsedMemory(); m > s.peakMemory {
-		s.peakMemory = m
-	}
+	s.evictClients()
+	s.peakMemory = max(s.peakMemory, s.UsedMemory())
 	return 1e9 / hz
 }
 
@@ -65,7 +69,13 @@ const (
 // maintain is cron's slice of the keyspace's slow work.
 func (s *Server) maintain() {
 	s.KS.Begin(s.now, keyspace.ExpiryIgnored)
+	begin, moving := s.Host.Nanos(), s.KS.Compacting()
 	s.KS.Maintain(s.Host.Nanos, maintainSlice)
+	if moving || s.KS.Compacting() {
+		took := s.Host.Nanos() - begin
+		s.Stats.compactNanos += took
+		s.noteLatency("active-defrag-cycle", took)
+	}
 	s.freeMore()
 }
 

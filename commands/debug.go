@@ -61,7 +61,7 @@ func debugCommand(c *Client) {
 		s.newReplID()
 		c.addReplyOK()
 	case n == 2 && equalFold(sub, "structsize"):
-		c.addReplyStatus("bits:64 bucket:64 slots:10 entry:4 entry-ttl:16 element:1 client:" + itoa(clientFixedSize))
+		c.addReplyBulkString("bits:64 bucket:64 slots:10 entry:4 entry-ttl:16 element:1 client:" + itoa(clientFixedSize))
 	case n == 2 && equalFold(sub, "check"):
 		if err := s.KS.Check(); err != nil {
 			c.addReplyError(err.Error())
@@ -76,7 +76,7 @@ func debugCommand(c *Client) {
 	case n >= 3 && n <= 4 && equalFold(sub, "htstats"):
 		debugHTStats(c)
 	default:
-		c.addReplySubcommandSyntaxError()
+		debugInternals(c)
 	}
 }
 
@@ -209,6 +209,7 @@ func debugProtocol(c *Client) {
 		c.addReplyPushLen(2)
 		c.addReplyBulkString("server-cpu-usage")
 		c.addReplyLongLong(42)
+		c.addReplyBulkString("Some real reply following the push reply")
 	case equalFold(name, "true"):
 		c.addReplyBool(true)
 	case equalFold(name, "false"):
@@ -218,7 +219,7 @@ func debugProtocol(c *Client) {
 	case equalFold(name, "bignum"):
 		c.addReplyBigNum("1234567999999999999999999999999999999")
 	default:
-		c.addReplyError("Wrong protocol type name. Please use one of the following: string|integer|double|null|array|set|map|attrib|push|verbatim|true|false")
+		c.addReplyError("Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false")
 	}
 }
 
@@ -231,28 +232,12 @@ func debugHTStats(c *Client) {
 		c.addReplyError("Out of range database")
 		return
 	}
-	c.addReplyVerbatim("txt", c.srv.KS.DB(int(id)).TableReport())
-}
-
-func debugHelp(c *Client) {
-	c.addReplyHelp([]string{
-		"CHANGE-REPL-ID", "    Start a new replication history.",
-		"CHECK", "    Verify every structure of the keyspace.",
-		"COMPACT", "    Move all memory that can be moved.",
-		"DIGEST", "    Answer the fingerprint of the dataset.",
-		"DIGEST-VALUE <key> [<key> ...]", "    Answer the fingerprints of values.",
-		"ERROR <text>", "    Answer that error.",
-		"HTSTATS <db>", "    Answer the statistics of a database's hash tables.",
-		"LOG <text>", "    Write to the log.",
-		"OBJECT <key>", "    Answer internals of a value.",
-		"POPULATE <count> [<prefix>] [<size>]", "    Make keys to test with.",
-		"PROTOCOL <type>", "    Answer a value of that protocol type.",
-		"QUICKLIST-PACKED-THRESHOLD <size>", "    Set the size from which an element of a list has a node of its own; 0 for the default.",
-		"SET-ACTIVE-EXPIRE <0|1>", "    Stop or start the active expiry cycle.",
-		"SLEEP <seconds>", "    Stop the server for that time.",
-		"RELOAD [NOSAVE] [NOFLUSH] [MERGE]", "    Save the dataset and load it back: from the file as it is, beside the present data, over it.",
-		"STRUCTSIZE", "    Answer the sizes of internal structures, bytes.",
-	})
+	full := len(c.args) == 4
+	if full && !equalFold(c.args[3], "full") {
+		c.addReplyErrorSyntax()
+		return
+	}
+	c.addReplyVerbatim("txt", c.srv.KS.DB(int(id)).TableReport(full))
 }
 
 // debugReload saves the dataset and loads it back: what a restart would make of

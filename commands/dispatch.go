@@ -45,6 +45,12 @@ func (s *Server) run(c *Client) {
 	}
 	// The input that is left belongs to the caller: keep a copy of it.
 	c.reader.Keep()
+	if n := c.reader.Buffered(); n > 0 {
+		s.recent.noteIn(n)
+	}
+	if s.clientsMax > 0 {
+		s.afterServing(c)
+	}
 }
 
 // runCommands executes commands until there is none; true if it was cut short
@@ -221,7 +227,13 @@ func (s *Server) gates(c *Client, cmd *Command) bool {
 	if cmd.isExec && c.multi != nil {
 		effective |= c.multi.flags
 	}
-	if s.V.Maxmemory > 0 && !obey && s.overMemory(c, effective) {
+	if c.flags&flagCapaRedirect != 0 && s.redirectGate(c, effective) {
+		return false
+	}
+	if s.clientsMax > 0 && c.flags&flagCloseAfter != 0 {
+		return false // it was itself the largest client
+	}
+	if s.V.Maxmemory > 0 && s.memoryGate(c, effective) {
 		return s.refuse(c, errOOM)
 	}
 	if effective&(CmdWrite|CmdMayReplicate) != 0 && !obey && !s.writeGate(c, effective) {
@@ -392,6 +404,9 @@ func (s *Server) call(c *Client) {
 	st := &s.cmdStats[cmd.ID]
 	st.calls++
 	st.nanos += end - begin
+	if prev == nil {
+		s.Stats.commandNanos += end - begin
+	}
 	if s.V.LatencyTracking {
 		st.observe(end - begin)
 	}

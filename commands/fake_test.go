@@ -27,6 +27,9 @@ type fakeHost struct {
 	fail  error  // of files
 	temp  *fakeFile
 	resum bool
+	heap  int64
+
+	exchanges []ExchangeCall
 }
 
 // fakeFile is a snapshot file in memory, complete when the test says so.
@@ -97,6 +100,10 @@ func (h *fakeHost) Nanos() int64 {
 	h.nanos += max(h.slow, 100)
 	return h.nanos
 }
+func (h *fakeHost) Share([]byte) Shared        { return Shared{} }
+func (h *fakeHost) HeapLive() int64            { return h.heap }
+func (h *fakeHost) TrimOutput(int64)           {}
+func (h *fakeHost) Exchange(call ExchangeCall) { h.exchanges = append(h.exchanges, call) }
 
 func (h *fakeHost) Shutdown(ShutdownOptions) error { return nil }
 
@@ -152,7 +159,9 @@ func (c *fakeConn) IsUnix() bool            { return false }
 func (c *fakeConn) Pending() int            { return 0 }
 func (c *fakeConn) Flush(out []byte) []byte { return out }
 
-func (c *fakeConn) Push(p []byte)    { c.pushed = append(c.pushed, p...) }
+func (c *fakeConn) Push(p []byte)                 { c.pushed = append(c.pushed, p...) }
+func (c *fakeConn) PushShared(p []byte, _ Shared) { c.Push(p) }
+
 func (c *fakeConn) Close()           { c.closed = true }
 func (c *fakeConn) CloseAfterFlush() { c.closed = true }
 func (c *fakeConn) PauseRead()       {}

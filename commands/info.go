@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"sort"
 	"strings"
-
-	"github.com/raniellyferreira/redis-inmemory-replica/internal/numeric"
 )
 
 // INFO. Each section is one function that writes its lines; the table below
@@ -52,9 +50,22 @@ func infoCommand(c *Client) {
 	}))
 }
 
+// process are the figures of the process, measured once for all sections of an INFO.
+func (s *Server) process() *ProcessInfo {
+	if s.infoProcess == nil {
+		p := s.Host.Process()
+		return &p
+	}
+	return s.infoProcess
+}
+
 // Info writes the sections that want selects.
 func (s *Server) Info(want func(section string, isDefault bool) bool) string {
+	p := s.Host.Process()
+	s.infoProcess = &p
+	defer func() { s.infoProcess = nil }()
 	var b strings.Builder
+	b.Grow(8 << 10)
 	for _, sec := range infoSections {
 		if !want(sec.name, sec.isDefault) {
 			continue
@@ -69,13 +80,25 @@ func (s *Server) Info(want func(section string, isDefault bool) bool) string {
 
 // infoWriter writes "name:value" lines.
 func line(b *strings.Builder, name string, v any) {
-	fmt.Fprintf(b, "%s:%v\r\n", name, v)
+	b.WriteString(name)
+	b.WriteByte(':')
+	switch v := v.(type) {
+	case string:
+		b.WriteString(v)
+	case int64:
+		b.WriteString(itoa(v))
+	case int:
+		b.WriteString(itoa(int64(v)))
+	default:
+		fmt.Fprint(b, v)
+	}
+	b.WriteString("\r\n")
 }
 
 func head(b *strings.Builder, name string) { b.WriteString("# " + name + "\r\n") }
 
 func (s *Server) infoServer(b *strings.Builder) {
-	p := s.Host.Process()
+	p := s.process()
 	head(b, "Server")
 	line(b, "redis_version", CompatVersion)
 	line(b, "redis_git_sha1", "00000000")
@@ -107,127 +130,17 @@ func (s *Server) infoServer(b *strings.Builder) {
 }
 
 func (s *Server) infoClients(b *strings.Builder) {
-	var blocked, pubsub, maxIn, maxOut int
-	for c := s.clients.head; c != nil; c = c.next {
-		if c.blocked != nil {
-			blocked++
-		}
-		if c.flags&flagPubSub != 0 {
-			pubsub++
-		}
-		if c.reader != nil {
-			maxIn = max(maxIn, c.reader.Buffered())
-		}
-		if c.conn != nil {
-			maxOut = max(maxOut, c.conn.Pending())
-		}
-	}
+	maxIn, maxOut := s.recent.largest()
 	head(b, "Clients")
-	line(b, "connected_clients", s.clients.n)
+	line(b, "connected_clients", s.clients.n-len(s.repl.replicas))
 	line(b, "cluster_connections", 0)
 	line(b, "maxclients", s.V.MaxClients)
 	line(b, "client_recent_max_input_buffer", maxIn)
 	line(b, "client_recent_max_output_buffer", maxOut)
-	line(b, "blocked_clients", blocked)
+	line(b, "blocked_clients", s.blockedCount)
 	line(b, "tracking_clients", s.tracking.clients)
-	line(b, "clients_in_timeout_table", blocked)
-	line(b, "pubsub_clients", pubsub)
-}
-
-// UsedMemory is what the data and the server's own structures take, bytes: the
-// committed part of the arena that is in use and the Go heap.
-func (s *Server) UsedMemory() int64 {
-	return s.KS.UsedMemory() + s.Host.Process().GoHeapInUse
-}
-
-func (s *Server) infoMemory(b *strings.Builder) {
-	p := s.Host.Process()
-	m := s.KS.Memory()
-	used := m.Live + p.GoHeapInUse
-	s.peakMemory = max(s.peakMemory, used)
-	pct := func(a, b int64) string {
-		if b == 0 {
-			return "0.00%"
-		}
-		return fmt.Sprintf("%.2f%%", float64(a)*100/float64(b))
-	}
-	ratio := func(a, b int64) string {
-		if b == 0 {
-			return "0.00"
-		}
-		return fmt.Sprintf("%.2f", float64(a)/float64(b))
-	}
-	size := func(name string, n int64) {
-		line(b, name, n)
-		line(b, name+"_human", string(numeric.AppendBytesHuman(nil, uint64(max(n, 0)))))
-	}
-	overhead := used - m.Records
-	head(b, "Memory")
-	size("used_memory", used)
-	size("used_memory_rss", p.RSS)
-	size("used_memory_peak", s.peakMemory)
-	line(b, "used_memory_peak_perc", pct(used, s.peakMemory))
-	line(b, "used_memory_overhead", overhead)
-	line(b, "used_memory_startup", s.startupMemory)
-	line(b, "used_memory_dataset", m.Records)
-	line(b, "used_memory_dataset_perc", pct(m.Records, max(used-s.startupMemory, 1)))
-	line(b, "allocator_allocated", m.Live)
-	line(b, "allocator_active", m.Slabs)
-	line(b, "allocator_resident", m.Committed)
-	size("total_system_memory", p.TotalSystemMemory)
-	size("used_memory_lua", 0)
-	size("used_memory_vm_total", 0)
-	line(b, "used_memory_vm_functions", 0)
-	size("used_memory_scripts", 0)
-	size("used_memory_functions", 0)
-	line(b, "number_of_cached_scripts", s.cachedScripts())
-	line(b, "number_of_functions", 0)
-	line(b, "number_of_libraries", 0)
-	size("maxmemory", int64(s.V.Maxmemory))
-	line(b, "maxmemory_policy", s.V.MaxmemoryPolicy)
-	line(b, "allocator_frag_ratio", ratio(m.Slabs, m.Live))
-	line(b, "allocator_frag_bytes", m.Slabs-m.Live)
-	line(b, "allocator_rss_ratio", ratio(m.Committed, m.Slabs))
-	line(b, "allocator_rss_bytes", m.Committed-m.Slabs)
-	line(b, "rss_overhead_ratio", ratio(p.RSS, m.Committed))
-	line(b, "rss_overhead_bytes", p.RSS-m.Committed)
-	line(b, "mem_fragmentation_ratio", ratio(p.RSS, used))
-	line(b, "mem_fragmentation_bytes", p.RSS-used)
-	line(b, "mem_not_counted_for_evict", 0)
-	line(b, "mem_replication_backlog", 0)
-	line(b, "mem_total_replication_buffers", 0)
-	line(b, "mem_clients_slaves", 0)
-	line(b, "mem_clients_normal", s.clientsMemory())
-	line(b, "mem_cluster_links", 0)
-	line(b, "mem_aof_buffer", 0)
-	line(b, "mem_allocator", "arena")
-	line(b, "active_defrag_running", b2i(s.KS.Compacting()))
-	line(b, "lazyfree_pending_objects", s.KS.LazyPending())
-	line(b, "lazyfreed_objects", s.KS.LazyFreed())
-	line(b, "mem_table", m.Tables)
-	line(b, "mem_expires_index", m.Expires)
-	line(b, "go_heap_inuse", p.GoHeapInUse)
-	line(b, "go_heap_sys", p.GoHeapSys)
-	line(b, "go_gc_runs", p.GoNumGC)
-	line(b, "go_gc_pause_total_usec", p.GoGCPauseTotalNanos/1000)
-	line(b, "goroutines", p.GoRoutines)
-}
-
-func (s *Server) clientsMemory() int64 {
-	n := int64(0)
-	for c := s.clients.head; c != nil; c = c.next {
-		n += clientFixedSize
-		if c.reader != nil {
-			n += int64(c.reader.Buffered())
-		}
-		if c.conn != nil {
-			n += int64(c.conn.Pending())
-		}
-		if c.multi != nil {
-			n += c.multi.bytes
-		}
-	}
-	return n
+	line(b, "clients_in_timeout_table", len(s.timeouts))
+	line(b, "pubsub_clients", s.pubsub.count)
 }
 
 func (s *Server) infoStats(b *strings.Builder) {
@@ -241,11 +154,11 @@ func (s *Server) infoStats(b *strings.Builder) {
 	line(b, "total_net_input_bytes", st.netInput)
 	line(b, "total_net_output_bytes", lo.NetOutput)
 	line(b, "total_net_repl_input_bytes", l.ReadOffset)
-	line(b, "total_net_repl_output_bytes", 0)
+	line(b, "total_net_repl_output_bytes", s.Stats.replOutput)
 	line(b, "instantaneous_input_kbps", kbps(s.ops.rate(1)))
 	line(b, "instantaneous_output_kbps", kbps(s.ops.rate(2)))
-	line(b, "instantaneous_input_repl_kbps", "0.00")
-	line(b, "instantaneous_output_repl_kbps", "0.00")
+	line(b, "instantaneous_input_repl_kbps", kbps(s.ops.rate(3)))
+	line(b, "instantaneous_output_repl_kbps", kbps(s.ops.rate(4)))
 	line(b, "rejected_connections", lo.Rejected)
 	line(b, "sync_full", st.SyncFull)
 	line(b, "sync_partial_ok", st.SyncPartialOK)
@@ -256,9 +169,10 @@ func (s *Server) infoStats(b *strings.Builder) {
 	line(b, "expired_time_cap_reached_count", st.TimeCapReached)
 	line(b, "expire_cycle_cpu_milliseconds", st.ExpireCycleTime/1000)
 	line(b, "evicted_keys", st.EvictedKeys)
-	line(b, "evicted_clients", 0)
-	line(b, "total_eviction_exceeded_time", 0)
-	line(b, "current_eviction_exceeded_time", 0)
+	line(b, "evicted_clients", st.EvictedClients)
+	total, current := s.exceededTime()
+	line(b, "total_eviction_exceeded_time", total)
+	line(b, "current_eviction_exceeded_time", current)
 	line(b, "keyspace_hits", st.KeyspaceHits)
 	line(b, "keyspace_misses", st.KeyspaceMisses)
 	line(b, "pubsub_channels", len(s.pubsub.channels))
@@ -272,7 +186,7 @@ func (s *Server) infoStats(b *strings.Builder) {
 	line(b, "active_defrag_misses", 0)
 	line(b, "active_defrag_key_hits", s.KS.Moved())
 	line(b, "active_defrag_key_misses", 0)
-	line(b, "total_active_defrag_time", 0)
+	line(b, "total_active_defrag_time", st.compactNanos/1e6)
 	line(b, "current_active_defrag_time", 0)
 	line(b, "tracking_total_keys", len(s.tracking.table))
 	line(b, "tracking_total_items", s.tracking.items)
@@ -286,6 +200,15 @@ func (s *Server) infoStats(b *strings.Builder) {
 	line(b, "io_threaded_writes_processed", 0)
 	line(b, "reply_buffer_shrinks", 0)
 	line(b, "reply_buffer_expands", 0)
+	line(b, "eventloop_cycles", lo.Turns)
+	line(b, "eventloop_duration_sum", lo.BusyNanos/1000)
+	line(b, "eventloop_duration_cmd_sum", s.Stats.commandNanos/1000)
+	line(b, "instantaneous_eventloop_cycles_per_sec", s.ops.rate(5))
+	line(b, "instantaneous_eventloop_duration_usec", s.ops.perTurn())
+	line(b, "acl_access_denied_auth", s.aclLog.denied[deniedAuth])
+	line(b, "acl_access_denied_cmd", s.aclLog.denied[deniedCommand])
+	line(b, "acl_access_denied_key", s.aclLog.denied[deniedKey])
+	line(b, "acl_access_denied_channel", s.aclLog.denied[deniedChannel])
 }
 
 func kbps(bytesPerSec int64) string { return fmt.Sprintf("%.2f", float64(bytesPerSec)/1024) }
@@ -345,7 +268,7 @@ func (s *Server) infoReplication(b *strings.Builder) {
 }
 
 func (s *Server) infoCPU(b *strings.Builder) {
-	p := s.Host.Process()
+	p := s.process()
 	head(b, "CPU")
 	f := func(x float64) string { return fmt.Sprintf("%.6f", x) }
 	line(b, "used_cpu_sys", f(p.SysCPU))

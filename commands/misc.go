@@ -29,13 +29,3 @@ func lolwutCommand(c *Client) {
 	b.WriteString("Redis ver. " + CompatVersion + "\n")
 	c.addReplyVerbatim("txt", b.String())
 }
-
-// overMemory tells whether a command that may add data must be refused because
-// the data has reached maxmemory. A replica follows its master whatever its own
-// limit says (replica-ignore-maxmemory).
-func (s *Server) overMemory(c *Client, flags Flags) bool {
-	if flags&CmdDenyOOM == 0 || (s.following && s.V.ReplicaIgnoreMaxmemory) {
-		return false
-	}
-	return uint64(s.KS.UsedMemory()) > s.V.Maxmemory
-}

@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"fmt"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
 	"math"
 
@@ -111,36 +110,6 @@ func memoryUsageCommand(c *Client) {
 	c.addReplyLongLong(c.db.MemoryUsage(e, int(samples)))
 }
 
-func memoryDoctorCommand(c *Client) {
-	m := c.srv.KS.Memory()
-	if m.Slabs < 5<<20 {
-		c.addReplyVerbatim("txt", "The dataset is too small to say anything useful about its memory.\n")
-		return
-	}
-	text := ""
-	if m.Slabs > m.Live+m.Live/2 {
-		text += fmt.Sprintf(" * Fragmentation: %d bytes are held for %d bytes of data. Compaction gives the rest back over time.\n", m.Slabs, m.Live)
-	}
-	if m.Committed > m.Slabs+m.Slabs/2 {
-		text += " * Free chunks: much memory is committed and unused; MEMORY PURGE returns it now.\n"
-	}
-	if text == "" {
-		text = "Memory looks healthy.\n"
-	}
-	c.addReplyVerbatim("txt", text)
-}
-
-func memoryPurgeCommand(c *Client) {
-	c.srv.KS.Purge()
-	c.addReplyOK()
-}
-
-func memoryMallocStatsCommand(c *Client) {
-	m := c.srv.KS.Memory()
-	c.addReplyVerbatim("txt", fmt.Sprintf("arena: live %d, slabs %d, committed %d, tables %d, records %d, expires %d\n",
-		m.Live, m.Slabs, m.Committed, m.Tables, m.Records, m.Expires))
-}
-
 func memoryHelpCommand(c *Client) {
 	c.addReplyHelp([]string{
 		"DOCTOR", "    Answer what looks wrong with the memory, in words.",
@@ -149,68 +118,4 @@ func memoryHelpCommand(c *Client) {
 		"STATS", "    Answer where the memory goes.",
 		"USAGE <key> [SAMPLES <count>]", "    Estimate the memory that a key takes, bytes.",
 	})
-}
-
-func memoryStatsCommand(c *Client) {
-	s := c.srv
-	m := s.KS.Memory()
-	p := s.Host.Process()
-	used := m.Live + p.GoHeapInUse
-	s.peakMemory = max(s.peakMemory, used)
-	n := 0
-	mark := c.deferredLen()
-	num := func(name string, v int64) { c.addReplyBulkString(name); c.addReplyLongLong(v); n++ }
-	dbl := func(name string, v float64) { c.addReplyBulkString(name); c.addReplyDouble(v); n++ }
-	div := func(a, b int64) float64 {
-		if b == 0 {
-			return 0
-		}
-		return float64(a) / float64(b)
-	}
-	num("peak.allocated", s.peakMemory)
-	num("total.allocated", used)
-	num("startup.allocated", s.startupMemory)
-	num("replication.backlog", 0)
-	num("clients.slaves", 0)
-	num("clients.normal", s.clientsMemory())
-	num("cluster.links", 0)
-	num("aof.buffer", 0)
-	num("lua.caches", 0)
-	num("functions.caches", 0)
-	for i := 0; i < s.KS.Databases(); i++ {
-		db := s.KS.DB(i)
-		if db.Len() == 0 {
-			continue
-		}
-		c.addReplyBulkString("db." + itoa(int64(i)))
-		n++
-		c.addReplyMapLen(2)
-		c.addReplyBulkString("overhead.hashtable.main")
-		c.addReplyLongLong(db.TableMemory())
-		c.addReplyBulkString("overhead.hashtable.expires")
-		c.addReplyLongLong(db.ExpiresMemory())
-	}
-	num("overhead.total", used-m.Records)
-	keys := int64(s.KS.Keys())
-	num("keys.count", keys)
-	if keys > 0 {
-		num("keys.bytes-per-key", max(used-s.startupMemory, 0)/keys)
-	} else {
-		num("keys.bytes-per-key", 0)
-	}
-	num("dataset.bytes", m.Records)
-	dbl("dataset.percentage", 100*div(m.Records, max(used-s.startupMemory, 1)))
-	dbl("peak.percentage", 100*div(used, s.peakMemory))
-	num("allocator.allocated", m.Live)
-	num("allocator.active", m.Slabs)
-	num("allocator.resident", m.Committed)
-	dbl("allocator-fragmentation.ratio", div(m.Slabs, m.Live))
-	num("allocator-fragmentation.bytes", m.Slabs-m.Live)
-	dbl("allocator-rss.ratio", div(m.Committed, m.Slabs))
-	num("allocator-rss.bytes", m.Committed-m.Slabs)
-	dbl("rss-overhead.ratio", div(p.RSS, m.Committed))
-	num("rss-overhead.bytes", p.RSS-m.Committed)
-	dbl("fragmentation", div(p.RSS, used))
-	num("fragmentation.bytes", p.RSS-used)
-	c.setDeferredMapLen(mark, n)
 }

@@ -20,6 +20,7 @@ type pubsub struct {
 	patterns map[string]*subscribers
 	order    []*subscribers // patterns in the order in which they came into use
 	buf      [2][]byte
+	count    int // of the clients that have a subscription
 }
 
 type subscribers struct {
@@ -106,7 +107,19 @@ func (c *Client) subscribe(k *subKind) {
 		}
 		c.confirm(k.subscribe, a, k.count(c.subs))
 	}
-	c.flags |= flagPubSub
+	c.listens(true)
+}
+
+// listens notes whether the client has a subscription.
+func (c *Client) listens(on bool) {
+	switch {
+	case on && c.flags&flagPubSub == 0:
+		c.flags |= flagPubSub
+		c.srv.pubsub.count++
+	case !on && c.flags&flagPubSub != 0:
+		c.flags &^= flagPubSub
+		c.srv.pubsub.count--
+	}
 }
 
 // unsubscribe removes names (args[1:], or all) from what the client listens to.
@@ -132,7 +145,7 @@ func (c *Client) unsubscribe(k *subKind) {
 		c.confirm(k.unsubscribe, a, k.count(c.subs))
 	}
 	if c.subs.count() == 0 && kindShard.count(c.subs) == 0 {
-		c.flags &^= flagPubSub
+		c.listens(false)
 	}
 }
 
@@ -194,7 +207,7 @@ func (s *Server) dropSubscriptions(c *Client) {
 		}
 	}
 	c.subs = nil
-	c.flags &^= flagPubSub
+	c.listens(false)
 }
 
 func contains(list []string, b []byte) bool {
@@ -221,9 +234,14 @@ func (s *Server) publish(channel, message []byte) int {
 	return n
 }
 
+// shareFrom is the number of listeners from which they share one copy of a message.
+const shareFrom = 3
+
 // deliver sends a message to the listeners of one entry.
 func (s *Server) deliver(sub *subscribers, word, pattern string, channel, message []byte) int {
 	var made [2]bool
+	var shared [2]Shared
+	many := len(sub.clients) >= shareFrom
 	for _, c := range sub.clients {
 		i := c.proto - 2
 		if !made[i] {
@@ -241,8 +259,15 @@ func (s *Server) deliver(sub *subscribers, word, pattern string, channel, messag
 			b = resp.AppendBulk(b, channel)
 			b = resp.AppendBulk(b, message)
 			s.pubsub.buf[i] = b
+			if many {
+				shared[i] = s.Host.Share(b)
+			}
 		}
-		c.push(s.pubsub.buf[i])
+		if many {
+			c.pushShared(s.pubsub.buf[i], shared[i])
+		} else {
+			c.push(s.pubsub.buf[i])
+		}
 	}
 	return len(sub.clients)
 }

@@ -199,7 +199,7 @@ func (t *scriptState) prepare(c *Client, sc *scripting.Script, declared, ro bool
 	t.compat = !declared
 	t.readOnly = ro || (declared && sc.Flags&scripting.NoWrites != 0)
 	t.allowOOM = declared && sc.Flags&(scripting.AllowOOM|scripting.NoWrites) != 0
-	t.oom = s.V.Maxmemory > 0 && !obey && s.overMemory(c, CmdDenyOOM)
+	t.oom = s.V.Maxmemory > 0 && !obey && s.memoryShort
 	if !declared {
 		return true
 	}
@@ -277,7 +277,7 @@ func (t *scriptState) Call(args [][]byte) []byte {
 		return t.refuse("-ERR Unknown Redis command called from script")
 	case !cmd.ArityOK(len(args)):
 		return t.refuse("-ERR Wrong number of args calling Redis command from script")
-	case cmd.Flags&CmdNoScript != 0:
+	case cmd.Flags&CmdNoScript != 0 && !s.debug.allowDenied:
 		return t.refuse("-ERR This Redis command is not allowed from script")
 	}
 	obey := x.isMaster()

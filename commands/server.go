@@ -60,6 +60,10 @@ type Host interface {
 	RandomBytes(n int) []byte
 	// After runs fn on the loop once d nanoseconds have passed.
 	After(d int64, fn func())
+	// Share keeps output for many connections until the end of the callback.
+	Share(p []byte) Shared
+	// Exchange talks to another server, away from the loop (MIGRATE).
+	Exchange(call ExchangeCall)
 	// Resume goes on with the input that a client's connection held back.
 	Resume(c *Client)
 	// Answer lets a client that is not being served write replies, in fn, which
@@ -79,6 +83,11 @@ type Host interface {
 	Resumable() bool
 	// ResetLoopStats forgets the longest turn.
 	ResetLoopStats()
+	// HeapLive is what was alive on the Go heap when it was last collected, bytes.
+	HeapLive() int64
+	// TrimOutput sets after how many nanoseconds the loop's output buffer is made as small as it was used
+	// meanwhile; a negative time is never.
+	TrimOutput(after int64)
 }
 
 // ShutdownOptions are the arguments of SHUTDOWN.
@@ -88,31 +97,35 @@ type ShutdownOptions struct {
 
 // ProcessInfo is the part of INFO that only the process knows.
 type ProcessInfo struct {
-	PID                        int
-	RSS                        int64 // bytes resident
-	PeakRSS                    int64
-	TotalSystemMemory          int64
-	UserCPU, SysCPU            float64 // seconds, whole process
-	UserCPUMain, SysCPUMain    float64 // seconds, the loop's thread
-	UserCPUChild, SysCPUChild  float64
-	OS                         string
-	ArchBits                   int
-	Executable, ConfigFile     string
-	GoHeapInUse, GoHeapSys     int64
-	GoGCPauseTotalNanos        int64
-	GoNumGC                    int64
-	GoRoutines                 int
-	TCPPort                    int
-	IOThreads                  int
-	RunID                      string
-	Version                    string
-	ListenerCount, OpenFDLimit int
-	StartedAt                  int64 // unix ms
+	PID                       int
+	RSS                       int64 // bytes resident
+	FileRSS                   int64 // of these, mapped from files
+	PeakRSS                   int64
+	TotalSystemMemory         int64
+	UserCPU, SysCPU           float64 // seconds, whole process
+	UserCPUMain, SysCPUMain   float64 // seconds, the loop's thread
+	UserCPUChild, SysCPUChild float64
+	OS                        string
+	ArchBits                  int
+	Executable, ConfigFile    string
+	// GoHeapObjects is objects on the Go heap, dead ones too; GoHeapInUse also the holes between them; GoHeapSys what the
+	// runtime has from the system.
+	GoHeapObjects, GoHeapInUse, GoHeapSys int64
+	GoGCPauseTotalNanos                   int64
+	GoNumGC                               int64
+	GoRoutines                            int
+	TCPPort                               int
+	IOThreads                             int
+	RunID                                 string
+	Version                               string
+	ListenerCount, OpenFDLimit            int
+	StartedAt                             int64 // unix ms
 }
 
 // LoopInfo is what the event loop measures of itself.
 type LoopInfo struct {
 	Turns            int64
+	BusyNanos        int64 // spent in turns
 	LongestTurnNanos int64 // since the last CONFIG RESETSTAT
 	Connections      int64 // accepted since start
 	Rejected         int64
@@ -155,6 +168,7 @@ type Stats struct {
 	ExpireCycleTime int64 // us
 	TimeCapReached  int64
 	EvictedKeys     int64
+	EvictedClients  int64
 	ApplyErrors     int64
 	Protocol        int64 // protocol errors: unexpected_error_replies and kin
 	RejectedConns   int64
@@ -164,6 +178,9 @@ type Stats struct {
 	AppliedCommands int64
 	StaleRefused    int64 // reads
 	netInput        int64
+	replOutput      int64 // bytes
+	commandNanos    int64 // spent in commands
+	compactNanos    int64 // spent in compaction
 }
 
 // Server is the command layer: the table, the clients, the keyspace and the
@@ -229,7 +246,9 @@ type Server struct {
 	setIndexes   []object.SetIndex
 	paused       pauseState
 	ops          opsSampler
-	lastSave     int64 // unix seconds
+	recent       recentBuffers
+	infoProcess  *ProcessInfo // while an INFO is written
+	lastSave     int64        // unix seconds
 	cron         cronState
 	activeExpire bool
 	ahead        [aheadCommands][]byte // storage of lookAhead
@@ -265,6 +284,13 @@ type Server struct {
 	functions   functionTable
 	snapshot    *Snapshot // under way, or nil
 	persist     persistence
+	debug       debugState
+	evicting    evictionState
+	// memoryShort: before the command in execution there was too much memory, and nothing to evict.
+	memoryShort bool
+	// clientsMax is maxmemory-clients in bytes, 0 for none; clientsSum what the clients that count take together, as last noted.
+	clientsMax, clientsSum int64
+	heapLive               int64 // bytes alive on the Go heap, as of the last cron
 	// peakMemory and startupMemory are INFO's, bytes.
 	peakMemory, startupMemory int64
 }
@@ -320,6 +346,9 @@ func New(host Host, conf *config.Registry, ks *keyspace.Keyspace) (*Server, erro
 	s.lastSave = s.now / 1000
 	s.persist.lastTook = -1
 	s.rand = newRand(host.RandomBytes(8))
+	s.heapLive = host.HeapLive()
+	s.startupMemory = s.UsedMemory()
+	s.clientsMax = s.clientsLimit()
 	s.cron.cycle = expire.NewCycle(expireProfile(s.V), host.Nanos)
 	s.cron.fields = expire.NewCycle(expireProfile(s.V), host.Nanos)
 	s.hookKeyspace(ks)
@@ -340,6 +369,7 @@ func (s *Server) hookKeyspace(ks *keyspace.Keyspace) {
 	}
 	ks.OnRetire = func(a *dict.Arena) { s.Host.ReleaseLater(a.Release) }
 	ks.SetLFU(s.lfuPolicy(), s.V.LFULogFactor, s.V.LFUDecayTime)
+	ks.KeepTableSizes(s.debug.keepTables)
 }
 
 // Now is the logical time of the command in execution, unix milliseconds.
@@ -347,10 +377,11 @@ func (s *Server) Now() int64 { return s.now }
 
 // NewClient registers a connection.
 func (s *Server) NewClient(conn Conn) *Client {
+	now := s.Host.UnixMilli()
 	c := &Client{
 		srv: s, conn: conn, proto: 2, id: conn.ID(),
 		db: s.KS.DB(0), reader: resp.NewReader(),
-		createdAt: s.now, lastUsed: s.now, user: s.defaultUser,
+		createdAt: now, lastUsed: now, user: s.defaultUser,
 	}
 	c.authed = s.defaultUser.Open()
 	c.applyReaderLimits()
@@ -405,6 +436,12 @@ func (s *Server) ConfigChanged() {
 	object.SetListSettings(&s.lists, &s.lim)
 }
 
+// MemoryLimitsChanged applies maxmemory, maxmemory-policy and maxmemory-clients.
+func (s *Server) MemoryLimitsChanged() {
+	s.maxmemoryChanged()
+	s.clientsLimitChanged()
+}
+
 // Admit decides whether a new connection may talk to the server. A non-empty
 // answer is the refusal to send before it is closed.
 func (s *Server) Admit(conn Conn) string {
@@ -444,6 +481,7 @@ func (s *Server) RemoveClient(c *Client) {
 	s.disableTracking(c)
 	c.multi = nil
 	s.clients.remove(c)
+	s.clientsSum -= c.counted
 	delete(s.byID, c.id)
 	c.out = nil
 }
@@ -462,6 +500,7 @@ func (s *Server) SwapKeyspace(ks *keyspace.Keyspace) {
 	s.touchAllWatched()
 	s.trackFlush()
 	s.KS = ks
+	s.evicting.pool.Forget()
 	for c := s.clients.head; c != nil; c = c.next {
 		c.db = ks.DB(c.db.ID)
 	}

@@ -12,7 +12,7 @@ type cmdStat struct {
 }
 
 const (
-	histSubBits = 4
+	histSubBits = 7 // as in redis-server: 1 % wide, 17 KB for a command that is used
 	histSub     = 1 << histSubBits
 	// 2^40 ns is 18 minutes; longer calls count as that.
 	histBuckets = (40 - histSubBits + 1) * histSub

@@ -25,9 +25,10 @@ func connectionCommands() []*Command {
 				},
 				{
 					Name: "capa", Since: "8.0.0", Complexity: "O(1)",
-					Summary: "Tells what the client is capable of.",
+					Summary: "Tells what the client is able to handle.",
 					Arity:   -3, Flags: CmdNoScript | CmdLoading | CmdStale, ACL: CatConnection,
 					Args: args("capability..."),
+					Proc: clientCapaCommand,
 				},
 				{
 					Name: "getname", Since: "2.6.9", Complexity: "O(1)",

@@ -85,6 +85,7 @@ func genericCommands() []*Command {
 				keysAfter("keys", -2, 0, KeyRW|KeyAccess|KeyDelete|KeyIncomplete),
 			},
 			GetKeys: migrateKeys,
+			Proc:    migrateCommand,
 			Args: args(`host port:int key_or_empty_string<key#0 | empty_string=""> destination-db:int timeout:int [COPY@3.0.0] [REPLACE@3.0.0] ` +
 				"[authentication<[AUTH password@4.0.7] | [AUTH2 username_password(username password)@6.0.0]>] [KEYS key#1@3.0.6...]"),
 			Tips: []string{"nondeterministic_output"},

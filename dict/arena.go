@@ -84,6 +84,7 @@ type Arena struct {
 	classSlab [numClasses]int64
 
 	compact compaction
+	fixed   bool // KeepTableSizes
 
 	raw      unsafe.Pointer // as reserved
 	rawSize  uintptr

@@ -5,6 +5,14 @@ import "math/bits"
 // A step visits up to this many empty buckets for each bucket that it is to move.
 const emptyVisits = 10
 
+// forceGrow is how many times as full as usual a table becomes before it grows although its arena says that tables keep
+// their sizes.
+const forceGrow = 5
+
+// KeepTableSizes says whether the tables of the arena keep the sizes that they have: they then shrink no more, and grow only
+// when they are five times as full as they should be. A rehash under way goes on.
+func (a *Arena) KeepTableSizes(on bool) { a.fixed = on }
+
 // growBits returns the size of an array for n elements: at most ten a bucket.
 func growBits(n uint64) uint8 {
 	return uint8(min(bits.Len64((max(n, 1)-1)/bucketSlots), maxTableBits))
@@ -36,7 +44,7 @@ func (t *Table) makeRoom(a *Arena) {
 	case t.arr[0] == 0:
 		t.arr[0] = a.newArray(t.bits[0])
 		t.known[0] = extraBits
-	case t.used[0] >= bucketSlots<<t.bits[0] && t.bits[0] < maxTableBits:
+	case t.used[0] >= bucketSlots<<t.bits[0] && t.bits[0] < maxTableBits && (!a.fixed || t.used[0] >= forceGrow*bucketSlots<<t.bits[0]):
 		t.resize(a, t.bits[0]+1)
 	}
 }
@@ -123,7 +131,7 @@ func (t *Table) dropFirst(a *Arena) {
 
 // shrinkIfSparse starts to shrink a table of less than one element a bucket.
 func (t *Table) shrinkIfSparse(a *Arena) {
-	if t.used[0]>>t.bits[0] == 0 && t.bits[0] != 0 {
+	if t.used[0]>>t.bits[0] == 0 && t.bits[0] != 0 && !a.fixed {
 		t.resize(a, shrinkBits(t.used[0], t.bits[0]))
 	}
 }

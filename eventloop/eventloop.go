@@ -124,6 +124,7 @@ type Conn struct {
 
 	loop  *Loop
 	pend  *outQueue // output that the kernel refused; nil nearly always
+	share Shared    // output that stands in loop.shared; then Out is empty
 	id    uint64
 	flags uint16
 	connSys
@@ -137,7 +138,7 @@ func (c *Conn) IsUnix() bool { return c.flags&flagUnix != 0 }
 
 // Pending returns the bytes of output not yet taken by the kernel, those in Out included.
 func (c *Conn) Pending() int {
-	n := len(c.Out)
+	n := len(c.Out) + c.share.To - c.share.From
 	if c.pend != nil {
 		n += c.pend.size
 	}
@@ -156,10 +157,59 @@ func (c *Conn) MarkDirty() {
 	}
 	c.flags |= flagDirty
 	c.loop.dirty = append(c.loop.dirty, c)
-	if c.Out == nil {
+	if c.Out == nil && c.share.From == c.share.To {
 		c.Out = c.loop.pool.get()
 	}
 }
+
+// Append adds p to the output of a connection that is not the callback's own, to leave at the end of the callback.
+func (c *Conn) Append(p []byte) {
+	c.unshare()
+	c.MarkDirty()
+	c.Out = append(c.Out, p...)
+}
+
+// Shared is a stretch of output that goes to many connections: the loop holds it once.
+type Shared struct{ From, To int }
+
+// Share keeps p until the end of the callback, for AppendShared. Nothing refers to p afterwards.
+func (l *Loop) Share(p []byte) Shared {
+	from := len(l.shared)
+	l.shared = append(l.shared, p...)
+	return Shared{from, len(l.shared)}
+}
+
+// AppendShared is Append of what Share was given in the same callback. A connection that gets nothing but one shared stretch after the other,
+// as subscribers of one channel do, has it written from where it stands.
+func (c *Conn) AppendShared(s Shared) {
+	l := c.loop
+	switch {
+	case c.flags&(flagClosing|flagClosed) != 0:
+		return
+	case c.share.From != c.share.To && c.share.To == s.From:
+		c.share.To = s.To
+		return
+	case c.share.From != c.share.To || len(c.Out) != 0 || c.pend != nil || l.cur == c:
+		c.Append(l.shared[s.From:s.To])
+		return
+	}
+	c.share = s
+	c.MarkDirty()
+}
+
+// unshare makes shared output c's own, before other output follows it.
+func (c *Conn) unshare() {
+	if s := c.share; s.From != s.To {
+		c.share = Shared{}
+		if c.Out == nil {
+			c.Out = c.loop.pool.get()
+		}
+		c.Out = append(c.Out, c.loop.shared[s.From:s.To]...)
+	}
+}
+
+// keepShared is the size up to which the storage of shared output is kept for the next callback.
+const keepShared = 1 << 20
 
 // Flush hands out, what the callback has appended to c.Out so far, to the kernel and returns an empty buffer to go on with. A callback that produces
 // much output calls it now and then, so that the peer reads while the rest is made and the buffer stays small. For the connection whose Data
@@ -234,6 +284,7 @@ type Loop struct {
 	pool      stock    // of buffers for Out
 	chunks    stock    // of chunks for outQueues
 	peak      int      // longest output in scratch since the last tick
+	shared    []byte   // output of this callback that goes to many connections
 	nextID    uint64
 	again     []func() // to run in the next turn
 	againOld  []func() // the other buffer of again
@@ -241,6 +292,8 @@ type Loop struct {
 	inboxHead int
 	clock     clock
 	lastYield int64 // see yieldEvery
+	trimAfter int64 // see TrimOutput
+	trimmedAt int64
 	stats     statCounters
 
 	mail  mailbox
@@ -272,6 +325,12 @@ func (l *Loop) leave() {
 			c.flags &^= flagDirty
 			out := c.Out
 			c.Out = nil
+			if s := c.share; s.From != s.To {
+				c.share = Shared{}
+				l.pool.put(out)
+				l.flushShared(c, l.shared[s.From:s.To])
+				continue
+			}
 			if l.flush(c, out) == bufferFree {
 				l.pool.put(out)
 			}
@@ -285,6 +344,12 @@ func (l *Loop) leave() {
 		}
 		l.reap = l.reap[:0]
 	}
+	if len(l.shared) > 0 {
+		l.shared = l.shared[:0]
+		if cap(l.shared) > keepShared {
+			l.shared = nil
+		}
+	}
 	l.stats.callback(l.clock.sinceRead())
 	if end := l.clock.now + l.stats.last; end-l.lastYield > yieldEvery {
 		l.lastYield = end
@@ -292,10 +357,19 @@ func (l *Loop) leave() {
 	}
 }
 
+// flushShared is flush of bytes that must not be kept.
+func (l *Loop) flushShared(c *Conn, p []byte) {
+	if len(p) > maxScratch {
+		p = append([]byte(nil), p...)
+	}
+	l.flush(c, p)
+}
+
 // closed tells the handler that c, whose descriptor is closed, is gone.
 func (l *Loop) closed(c *Conn, err error) {
 	c.flags |= flagClosed
 	c.pend = nil
+	c.share = Shared{}
 	l.h.Closed(c, err)
 	c.Out = nil
 }
@@ -337,10 +411,19 @@ func (l *Loop) keepScratch(out []byte) {
 	}
 }
 
-// trimScratch lets go, at a tick, a large scratch buffer that nothing filled since the last one.
+// trimScratch lets go, at a tick, a large scratch buffer that nothing has filled for a while.
 func (l *Loop) trimScratch() {
+	now := l.clock.now
+	if l.trimAfter < 0 || now-l.trimmedAt < l.trimAfter {
+		return
+	}
+	l.trimmedAt = now
 	if cap(l.scratch) > idleScratch && l.peak < cap(l.scratch)/8 {
 		l.scratch = nil
 	}
 	l.peak = 0
 }
+
+// TrimOutput sets after how long a large output buffer is given up that was not needed meanwhile; negative: never. The default is
+// at the next tick. For the loop goroutine.
+func (l *Loop) TrimOutput(after time.Duration) { l.trimAfter = int64(after) }

@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/bits"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/dict"
 )
@@ -322,4 +323,11 @@ func (x *Index) Check() error {
 		}
 	}
 	return nil
+}
+
+// Random returns a random entry of the index, which must not be empty.
+func (x *Index) Random(rnd func() uint64) dict.Ref {
+	hi, _ := bits.Mul64(rnd(), uint64(x.n))
+	r, _ := x.load(int(hi))
+	return r
 }

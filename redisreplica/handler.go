@@ -35,8 +35,20 @@ func (c *conn) Push(p []byte) {
 	if c.IsClosed() {
 		return
 	}
-	c.Out = append(c.Out, p...)
-	c.MarkDirty()
+	c.Append(p)
+	c.pushed()
+}
+
+// PushShared appends what many connections get, without a copy for each.
+func (c *conn) PushShared(_ []byte, s commands.Shared) {
+	if c.IsClosed() {
+		return
+	}
+	c.AppendShared(eventloop.Shared(s))
+	c.pushed()
+}
+
+func (c *conn) pushed() {
 	if c.client != nil {
 		c.h.limitOutput(c, c.Pending())
 	}
@@ -84,6 +96,7 @@ func (h *handler) finish(c *conn) {
 // limitOutput ends a client that lets its replies pile up, by
 // client-output-buffer-limit.
 func (h *handler) limitOutput(c *conn, n int) {
+	h.srv.NoteOutput(n)
 	if c.client.OutputUnlimited() {
 		return
 	}

@@ -2,7 +2,6 @@ package redisreplica
 
 import (
 	"runtime"
-	"runtime/metrics"
 	"time"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/commands"
@@ -45,6 +44,9 @@ func (r *Replica) Resume(c *commands.Client) {
 	r.serve(c, func() { r.srv.Resume(c) })
 }
 
+// Share keeps output that many connections get until the end of the callback.
+func (r *Replica) Share(p []byte) commands.Shared { return commands.Shared(r.loop.Share(p)) }
+
 // Answer lets a client that is not being served write replies. It goes on with
 // its input in a later turn.
 func (r *Replica) Answer(c *commands.Client, fn func()) {
@@ -60,6 +62,7 @@ func (r *Replica) serve(c *commands.Client, fn func()) {
 	if !ok || cn.client == nil || cn.IsClosed() {
 		return
 	}
+	cn.Append(nil)
 	c.SetOutput(cn.Out)
 	fn()
 	(*handler)(r).finish(cn)
@@ -78,34 +81,28 @@ func (r *Replica) Shutdown(o commands.ShutdownOptions) error {
 // For gigabytes that takes tens of milliseconds, and it needs no loop.
 func (r *Replica) ReleaseLater(release func()) { go release() }
 
-// heapSamples are the runtime's figures for INFO; reading them does not stop
-// the world.
-var heapSamples = []metrics.Sample{
-	{Name: "/memory/classes/heap/objects:bytes"},
-	{Name: "/memory/classes/heap/unused:bytes"},
-	{Name: "/memory/classes/total:bytes"},
-	{Name: "/gc/cycles/total:gc-cycles"},
-}
-
 // Process reports the figures of the process.
 func (r *Replica) Process() commands.ProcessInfo {
-	metrics.Read(heapSamples)
+	rss, file := r.sys.Resident()
 	f := r.sys.Facts
+	h := r.heap.read()
 	all, main, kids := sysinfo.SelfCPU(), sysinfo.ThreadCPU(), sysinfo.ChildrenCPU()
 	return commands.ProcessInfo{
-		PID: f.PID, RSS: r.sys.RSS(), TotalSystemMemory: f.TotalMemory,
+		PID: f.PID, RSS: rss, FileRSS: file, TotalSystemMemory: f.TotalMemory,
 		UserCPU: all.User.Seconds(), SysCPU: all.System.Seconds(),
 		UserCPUMain: main.User.Seconds(), SysCPUMain: main.System.Seconds(),
 		UserCPUChild: kids.User.Seconds(), SysCPUChild: kids.System.Seconds(),
 		OS: f.OS, ArchBits: f.ArchBits, Executable: f.Executable, ConfigFile: r.conf.ConfigFile,
-		GoHeapInUse: int64(heapSamples[0].Value.Uint64() + heapSamples[1].Value.Uint64()),
-		GoHeapSys:   int64(heapSamples[2].Value.Uint64()),
-		GoNumGC:     int64(heapSamples[3].Value.Uint64()),
-		GoRoutines:  runtime.NumGoroutine(),
-		TCPPort:     r.tcpPort(), RunID: r.runID, Version: Version,
+		GoHeapObjects: h.objects, GoHeapInUse: h.inUse, GoHeapSys: h.sys,
+		GoNumGC: h.collections, GoGCPauseTotalNanos: h.pauses,
+		GoRoutines: runtime.NumGoroutine(),
+		TCPPort:    r.tcpPort(), RunID: r.runID, Version: Version,
 		StartedAt: f.StartedMs,
 	}
 }
+
+// HeapLive is what was alive on the Go heap at the last collection.
+func (r *Replica) HeapLive() int64 { return r.heap.live() }
 
 // tcpPort is the port that INFO reports: the plain one, else that of TLS.
 func (r *Replica) tcpPort() int {
@@ -120,11 +117,14 @@ func (r *Replica) Loop() commands.LoopInfo {
 	s := r.loop.Stats()
 	t := r.loop.TurnStats()
 	return commands.LoopInfo{
-		Turns: int64(t.Callbacks), LongestTurnNanos: int64(t.Longest),
+		Turns: int64(t.Callbacks), BusyNanos: int64(t.Busy), LongestTurnNanos: int64(t.Longest),
 		Connections: int64(s.Accepted), Rejected: int64(s.Rejected),
 		NetInput: int64(s.BytesIn), NetOutput: int64(s.BytesOut), Reads: r.reads, Writes: r.writes,
 	}
 }
+
+// TrimOutput sets after how long the loop's output buffer is trimmed.
+func (r *Replica) TrimOutput(after int64) { r.loop.TrimOutput(time.Duration(after)) }
 
 // ResetLoopStats forgets the longest turn.
 func (r *Replica) ResetLoopStats() { r.loop.ResetTurnStats() }
@@ -187,9 +187,10 @@ func (r *Replica) watchConfig() {
 	r.conf.OnChange(r.filterChanged, "replica-filter-databases", "replica-filter-keys", "replica-filter-commands")
 	r.conf.OnChange(func() error { r.srv.ResizeBacklog(); return nil }, "repl-backlog-size")
 	r.conf.OnChange(func() error { r.log.SetLevel(logging.Level(r.v.LogLevel)); return nil }, "loglevel")
+	r.conf.OnChange(func() error { r.srv.MemoryLimitsChanged(); return nil }, "maxmemory", "maxmemory-policy", "maxmemory-clients")
 	r.conf.OnChange(func() error { r.srv.ConfigChanged(); return nil },
 		"requirepass", "proto-max-bulk-len", "client-query-buffer-limit", "notify-keyspace-events",
-		"maxmemory", "maxmemory-policy", "active-expire-profile", "lfu-log-factor", "lfu-decay-time",
+		"maxmemory-policy", "active-expire-profile", "lfu-log-factor", "lfu-decay-time",
 		"hash-max-listpack-entries", "hash-max-listpack-value", "set-max-intset-entries", "zset-max-listpack-entries",
 		"zset-max-listpack-value", "list-max-listpack-size", "list-compress-depth", "stream-node-max-bytes", "stream-node-max-entries",
 		"write-redirection", "replica-max-staleness", "replica-max-staleness-bytes")

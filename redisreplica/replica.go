@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -71,6 +72,7 @@ type Replica struct {
 	syncAt, arrived, oldest int64
 	received                int64
 	reconnect               int64
+	heap                    heapReader
 	reads                   int64 // chunks of input, and outputs of callbacks (INFO)
 	writes                  int64
 	tlsServer               *tlsio.Server // nil without tls-port
@@ -133,6 +135,8 @@ func NewFromConfig(conf *config.Registry, log *logging.Logger) (*Replica, error)
 		r.Logf(commands.LogWarning, "The limit of open files allows %d clients; maxclients is lowered from %d.", n, conf.Values.MaxClients)
 		conf.Values.MaxClients = n
 	}
+	r.heap = newHeapReader()
+	runtime.GC() // so that the first figure of what is alive is one
 	srv, err := commands.New(r, conf, ks)
 	if err != nil {
 		ks.Release()

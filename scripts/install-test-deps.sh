@@ -1,14 +1,34 @@
 #!/usr/bin/env bash
-# Installs what the tests talk to (Debian or Ubuntu): redis-server 7, redis-cli and redis-benchmark, redis-sentinel, redis-py.
-# Does nothing where all of it stands already. The packaged service is not started.
+# Installs what the tests talk to (Debian or Ubuntu): redis-server 7, redis-cli and redis-benchmark, redis-sentinel, redis-py,
+# prometheus-redis-exporter, Node.js, and (not as root, into the user's cache) the Node.js libraries and the Go ones.
+# Does nothing where all of it stands already. The packaged services are not started.
 set -euo pipefail
+
+cd "$(dirname "$0")/.."
+
+# What tests/clients plays the user of, beside Debian's packages. REPLICA_TEST_NPM is another place for the Node.js libraries.
+libraries() {
+	local dir="${REPLICA_TEST_NPM:-${XDG_CACHE_HOME:-$HOME/.cache}/redis-inmemory-replica/npm}"
+	if [ ! -d "$dir/node_modules/ioredis" ] || [ ! -d "$dir/node_modules/redis" ]; then
+		mkdir -p "$dir"
+		(cd "$dir" && npm install --no-save --no-package-lock --no-audit --no-fund --loglevel error ioredis@6 redis@6 >&2) ||
+			{ echo "install-test-deps: npm could not install ioredis and redis" >&2; return 1; }
+	fi
+	(cd tests/clients && go mod download)
+}
 
 missing=()
 command -v redis-server >/dev/null || missing+=(redis-server)
 { command -v redis-cli && command -v redis-benchmark; } >/dev/null || missing+=(redis-tools)
 command -v redis-sentinel >/dev/null || missing+=(redis-sentinel)
 { [ -x /usr/bin/python3 ] && /usr/bin/python3 -c 'import redis'; } 2>/dev/null || missing+=(python3-redis)
-[ ${#missing[@]} -eq 0 ] && exit 0
+command -v prometheus-redis-exporter >/dev/null || missing+=(prometheus-redis-exporter)
+command -v node >/dev/null || missing+=(nodejs)
+command -v npm >/dev/null || missing+=(npm)
+if [ ${#missing[@]} -eq 0 ]; then
+	libraries
+	exit
+fi
 
 fail() {
 	echo "install-test-deps: $*" >&2
@@ -33,3 +53,4 @@ install() {
 	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}" >&2
 }
 install || { "${as_root[@]}" apt-get update >&2 && install; } || fail "apt-get could not install them"
+libraries

@@ -6,18 +6,22 @@ import (
 )
 
 // MergeSelectors joins the words of a selector, "(+get" "~a)", into one rule. A parenthesis that is not closed
-// makes ok false, and bad the index of the word with it.
+// makes ok false, and bad the index of the word with it. One that opens before the last is closed takes its place: what
+// stood in the last is forgotten, as redis-server forgets it.
 func MergeSelectors(words []string) (rules []string, bad int, ok bool) {
 	rules = make([]string, 0, len(words))
 	open, start := false, 0
 	for i, w := range words {
-		switch {
+		switch opens := strings.HasPrefix(w, "(") && !strings.HasSuffix(w, ")"); {
+		case opens && open:
+			start = i
+			rules[len(rules)-1] = w
+		case opens:
+			open, start = true, i
+			rules = append(rules, w)
 		case open:
 			rules[len(rules)-1] += " " + cString(w)
 			open = !strings.HasSuffix(w, ")")
-		case strings.HasPrefix(w, "(") && !strings.HasSuffix(w, ")"):
-			open, start = true, i
-			rules = append(rules, w)
 		default:
 			rules = append(rules, w)
 		}

@@ -12,7 +12,7 @@ var pending = []string{
 	"bind-source-addr",
 	"dynamic-hz", "activerehashing", "shutdown-timeout",
 	"repl-disable-tcp-nodelay", "propagation-error-behavior",
-	"maxmemory-samples", "maxmemory-eviction-tenacity", "maxmemory-clients", "tracking-table-max-keys",
+	"tracking-table-max-keys",
 	"busy-reply-threshold",
 }
 

@@ -87,7 +87,8 @@ func (r *Registry) settable(pairs [][2]string, ctx SetContext) ([]*Directive, er
 		d := r.lookup(p[0])
 		switch entry := strings.ToLower(p[0]); {
 		case d == nil:
-			refused = &SetError{fmt.Sprintf("ERR Unknown option or number of arguments for CONFIG SET - '%s'", p[0])}
+			name, _, _ := strings.Cut(p[0], "\x00")
+			refused = &SetError{fmt.Sprintf("ERR Unknown option or number of arguments for CONFIG SET - '%s'", name)}
 		case d.is(Immutable):
 			refused = setFailed(p[0], "can't set immutable config")
 		case d.is(Protected) && !r.Values.EnableProtectedConfigs.Allows(ctx.Local):

@@ -58,6 +58,8 @@ type Keyspace struct {
 	rule ExpiryRule
 	lru  uint32 // present LRU clock (seconds, 24 bits)
 	lfu  lfuState
+	// fixed: see KeepTableSizes.
+	fixed bool
 
 	// OnExpired is called after a key was deleted because its time had come. The
 	// key is a copy that the callee may keep during the call.

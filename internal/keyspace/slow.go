@@ -66,6 +66,7 @@ func (ks *Keyspace) renew() {
 				ks.OnRetire(ks.a)
 			}
 			ks.a = a
+			a.KeepTableSizes(ks.fixed)
 			ks.pending, ks.lazyValues = nil, nil
 			for _, db := range ks.dbs {
 				db.reset()
@@ -302,20 +303,31 @@ type Memory struct {
 	Records   int64 // of those, records of keys
 	Tables    int64 // of those, hash tables
 	Expires   int64 // of those, indexes of expiries
-	Slabs     int64 // memory set aside for blocks
+	Slabs     int64 // slabs, which hold the blocks of up to 16 KB
+	Runs      int64 // runs of pages, a larger block each
 	Committed int64 // memory taken from the system
 }
 
 // Memory measures.
 func (ks *Keyspace) Memory() Memory {
 	st := ks.a.Stats()
-	m := Memory{Live: st.Live, Slabs: st.Slabs, Committed: st.Committed}
+	m := Memory{Live: st.Live, Slabs: st.Slabs, Runs: st.Runs, Committed: st.Committed}
 	for _, db := range ks.dbs {
 		m.Tables += db.TableMemory()
 		m.Expires += db.ExpiresMemory()
 	}
 	m.Records = max(m.Live-m.Tables-m.Expires, 0)
 	return m
+}
+
+// EachClass calls fn for every size of block that is in use: its bytes, the bytes of such blocks in use, and those of the slabs
+// that they stand in.
+func (ks *Keyspace) EachClass(fn func(size, live, slabs int64)) {
+	for _, c := range ks.a.Stats().Classes {
+		if c.Slabs > 0 {
+			fn(int64(c.Size), int64(c.Size)*c.Blocks, int64(c.Size)*c.Room)
+		}
+	}
 }
 
 // UsedMemory is the bytes of all blocks in use.
@@ -343,9 +355,11 @@ const slotBytes = 9
 // expireWord is a key's place in the index of expiries.
 const expireWord = 8
 
-// TableReport describes the hash table of a database in words.
-func (db *DB) TableReport() string {
-	return fmt.Sprintf("[Dictionary HT]\n%+v\n[Expires index]\nentries: %d\nbytes: %d\n", db.table.Stats(), db.expires.Len(), db.expires.Bytes())
+// TableReport describes the hash table of a database and its index of expiries in the form of redis-server's DEBUG
+// HTSTATS; full adds what the memory of the table is. It takes time proportional to the table.
+func (db *DB) TableReport(full bool) string {
+	return "[Dictionary HT]\n" + db.table.Report(db.ks.a, full) +
+		fmt.Sprintf("[Expires HT]\n number of elements: %d\n bytes: %d\n", db.expires.Len(), db.expires.Bytes())
 }
 
 // InheritStats takes over the counters of the keyspace that this one replaces.

@@ -56,27 +56,40 @@ func (p *Process) Uptime(nowMs int64) int64 { return max(nowMs-p.StartedMs, 0) /
 // RSS is the physical memory that the process has now, in bytes. It costs one system call and no allocation. Where the
 // system tells only the peak, it is that.
 func (p *Process) RSS() int64 {
+	rss, _ := p.Resident()
+	return rss
+}
+
+// Resident is RSS, and how much of it is mapped from files or shared (the program itself, mostly); 0 where the system does
+// not tell.
+func (p *Process) Resident() (rss, file int64) {
 	if p.rss != nil {
 		var buf [128]byte
 		n, _ := p.rss.ReadAt(buf[:], 0)
-		if pages, ok := residentPages(buf[:n]); ok {
-			return pages * int64(os.Getpagesize())
+		if pages, shared, ok := residentPages(buf[:n]); ok {
+			size := int64(os.Getpagesize())
+			return pages * size, shared * size
 		}
 	}
-	return PeakRSS()
+	return PeakRSS(), 0
 }
 
-// residentPages reads the second number of /proc/self/statm.
-func residentPages(statm []byte) (pages int64, ok bool) {
+// residentPages reads the second and third number of /proc/self/statm.
+func residentPages(statm []byte) (pages, shared int64, ok bool) {
+	var num [3]int64
 	i := 0
-	for i < len(statm) && statm[i] != ' ' {
-		i++
+	for k := range num {
+		ok = false
+		for ; i < len(statm) && statm[i] >= '0' && statm[i] <= '9'; i++ {
+			num[k] = num[k]*10 + int64(statm[i]-'0')
+			ok = true
+		}
+		if !ok {
+			return 0, 0, false
+		}
+		i++ // the blank
 	}
-	for i++; i < len(statm) && statm[i] >= '0' && statm[i] <= '9'; i++ {
-		pages = pages*10 + int64(statm[i]-'0')
-		ok = true
-	}
-	return pages, ok
+	return num[1], num[2], true
 }
 
 // CPU is processor time.

@@ -44,6 +44,9 @@ func TestFacts(t *testing.T) {
 func TestRSSFollowsMemory(t *testing.T) {
 	p := Open(0)
 	before := p.RSS()
+	if rss, file := p.Resident(); file <= 0 || file >= rss {
+		t.Errorf("%d bytes, of which %d from files", rss, file)
+	}
 	const size = 64 << 20
 	block := bytes.Repeat([]byte{1}, size)
 	during := p.RSS()
@@ -63,13 +66,13 @@ func TestRSSFollowsMemory(t *testing.T) {
 }
 
 func TestResidentPages(t *testing.T) {
-	for text, want := range map[string]int64{"1234 567 89 1 0 2 0\n": 567, "1 0 0": 0, "12 3": 3} {
-		if got, ok := residentPages([]byte(text)); !ok || got != want {
-			t.Errorf("%q: %d, %v", text, got, ok)
+	for text, want := range map[string][2]int64{"1234 567 89 1 0 2 0\n": {567, 89}, "1 0 0": {0, 0}, "12 3 2": {3, 2}} {
+		if got, file, ok := residentPages([]byte(text)); !ok || got != want[0] || file != want[1] {
+			t.Errorf("%q: %d, %d, %v", text, got, file, ok)
 		}
 	}
-	for _, text := range []string{"", "12", "12 ", "12 x"} {
-		if _, ok := residentPages([]byte(text)); ok {
+	for _, text := range []string{"", "12", "12 ", "12 x", "12 3", "12 3 x"} {
+		if _, _, ok := residentPages([]byte(text)); ok {
 			t.Errorf("%q has no resident pages", text)
 		}
 	}

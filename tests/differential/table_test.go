@@ -21,6 +21,8 @@ var elsewhere = map[string]string{
 
 // beyond are commands of later versions that clients send to any server: redis-server 7.0 does not know them.
 var beyond = map[string]string{
+	"CLIENT|CAPA":        "Valkey 8.0",
+	"CLUSTER|MYSHARDID":  "7.2",
 	"CLIENT|NO-TOUCH":    "7.2",
 	"HEXPIRE":            "7.4: a newer master sends it",
 	"HPEXPIRE":           "7.4: a newer master sends it",
@@ -50,14 +52,10 @@ var beyond = map[string]string{
 // absent are commands of redis-server 7.0 that have no row here and shall have none, each with its reason.
 var absent = map[string]string{
 	"BGREWRITEAOF": "there is no append-only file: the master's stream and snapshots take its place",
-	"MIGRATE":      "moves keys to another server and blocks until that one answers: not in a loop that must not wait; DUMP and RESTORE are here",
 }
 
 // unbuilt are those that are still to come, containers for all of their subcommands. A command with a handler must leave the list.
 var unbuilt = map[string]string{
-	"ASKING":   "the answers of a server without cluster support",
-	"CLUSTER":  "the answers of a server without cluster support",
-	"MODULE":   "the answers of a server without modules",
 	"FAILOVER": "replicas of our own",
 }
 

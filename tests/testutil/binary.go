@@ -42,8 +42,15 @@ func OursBinary() (string, error) {
 			return
 		}
 		built.path = filepath.Join(built.dir, "redis-inmemory-replica")
+		// In its own folder: a suite may belong to a module of its own, with other dependencies.
+		root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", modulePath).Output()
+		if err != nil {
+			built.err = fmt.Errorf("go list -m %s: %w", modulePath, err)
+			return
+		}
 		args := append([]string{"build"}, buildFlags...)
-		cmd := exec.Command("go", append(args, "-o", built.path, modulePath)...)
+		cmd := exec.Command("go", append(args, "-o", built.path, ".")...)
+		cmd.Dir = strings.TrimSpace(string(root))
 		if out, err := cmd.CombinedOutput(); err != nil {
 			built.err = fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, out)
 		}
