@@ -425,10 +425,7 @@ func (b *batch) script() string {
 
 // TestRandom plays random histories. A failing one is shrunk and printed as a case that can be pasted into testdata/*.txt.
 func TestRandom(t *testing.T) {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
+	seed := randomSeed()
 	steps := *stepsFlag
 	if steps == 0 {
 		steps = 60000

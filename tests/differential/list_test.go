@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 func init() {
@@ -58,10 +57,7 @@ func TestListNodes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
+	seed := randomSeed()
 	g := &generator{rnd: rand.New(rand.NewPCG(seed, 2))}
 	for _, f := range forms {
 		for range f.weight {
