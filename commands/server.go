@@ -235,6 +235,7 @@ type Server struct {
 	readyKeys      []watchID
 	readySpare     []watchID // storage for the next round of readyKeys
 	servingBlocked bool
+	quiet          quietClient
 	timeouts       timeoutHeap
 	timerAt        int64 // unix ms for which a timer runs, 0 none
 	lim            object.Limits
@@ -520,6 +521,17 @@ func (s *Server) SwapKeyspace(ks *keyspace.Keyspace) {
 type clientList struct {
 	head, tail *Client
 	n          int
+	turn       *Client // next of those that cron looks at in turn; nil for the head
+}
+
+// nextInTurn goes round the list, which must not be empty.
+func (l *clientList) nextInTurn() *Client {
+	c := l.turn
+	if c == nil {
+		c = l.head
+	}
+	l.turn = c.next
+	return c
 }
 
 func (l *clientList) add(c *Client) {
@@ -534,6 +546,9 @@ func (l *clientList) add(c *Client) {
 }
 
 func (l *clientList) remove(c *Client) {
+	if l.turn == c {
+		l.turn = c.next
+	}
 	if c.prev != nil {
 		c.prev.next = c.next
 	} else {
