@@ -292,7 +292,7 @@ type Server struct {
 	// clientsMax is maxmemory-clients in bytes, 0 for none; clientsSum what the clients that count take together, as last noted.
 	// noVictimUntil is the unix time in ms before which nobody is looked for who could be dropped.
 	clientsMax, clientsSum, noVictimUntil int64
-	heapLive               int64 // bytes alive on the Go heap, as of the last cron
+	heapLive                              int64 // bytes alive on the Go heap, as of the last cron
 	// peakMemory and startupMemory are INFO's, bytes.
 	peakMemory, startupMemory int64
 }
