@@ -274,13 +274,13 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 
 		case lua.OP_JMP:
 			d := int(inst&0x3ffff) - maxSbx
-			pc += d
 			if d < 0 {
 				if e.ticks--; e.ticks <= 0 {
-					cf.Pc = pc
+					cf.Pc = pc // of the jump: its target may be the first instruction, which has none before it to name
 					e.tick(l)
 				}
 			}
+			pc += d
 			continue
 
 		case lua.OP_EQ, lua.OP_LT, lua.OP_LE:
