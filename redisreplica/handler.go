@@ -127,5 +127,6 @@ func (h *handler) Closed(ec *eventloop.Conn, err error) {
 }
 
 func (h *handler) Tick() time.Duration {
+	h.heap.trim(h.srv.Now())
 	return time.Duration(h.srv.Cron())
 }
