@@ -132,6 +132,9 @@ type LoopInfo struct {
 	NetInput         int64 // bytes
 	NetOutput        int64
 	Reads, Writes    int64
+	// TurnBuckets[i] counts turns shorter than 1<<i ns and not shorter than half of that, the last one also longer ones; since
+	// the last CONFIG RESETSTAT.
+	TurnBuckets [36]uint64
 }
 
 // LinkInfo is the state of the link to the master, as INFO replication and
@@ -154,6 +157,10 @@ type LinkInfo struct {
 	FullSyncs        int64
 	PartialSyncs     int64
 	Reconnects       int64
+	Synced           bool  // the data held is a dataset of a master
+	SyncsTimed       int64 // full syncs that ended well, and what they took
+	SyncNanos        int64
+	LastSyncNanos    int64
 }
 
 // Stats are the counters of INFO stats that commands maintain.

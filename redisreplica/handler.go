@@ -151,6 +151,7 @@ func (h *handler) Closed(ec *eventloop.Conn, err error) {
 }
 
 func (h *handler) Tick() time.Duration {
+	h.heap.trim(h.srv.Now())
 	if len(h.soft) > 0 {
 		h.checkSoftLimits()
 	}
