@@ -81,7 +81,7 @@ func (s *Server) describeClient(c *Client) string {
 	flags := c.flagLetters()
 	var sub, psub, ssub int
 	if c.subs != nil {
-		sub, psub, ssub = len(c.subs.channels), len(c.subs.patterns), len(c.subs.shard)
+		sub, psub, ssub = len(c.subs.channels.list), len(c.subs.patterns.list), len(c.subs.shard.list)
 	}
 	multi := -1
 	multiMem := int64(0)
