@@ -75,7 +75,7 @@ func pushString(l *lua.LState, s string) int {
 }
 
 func (e *Engine) fixMath(t *lua.LTable) {
-	set := func(name string, fn lua.LGFunction) { t.RawSetString(name, e.fn(fn)) }
+	set := func(name string, fn lua.LGFunction) { rawSetString(t, name, e.fn(fn)) }
 	one := func(name string, f func(float64) float64) {
 		set(name, func(l *lua.LState) int { return pushNumber(l, f(checkNumber(l, 1, name))) })
 	}
@@ -164,7 +164,7 @@ func (e *Engine) fixMath(t *lua.LTable) {
 // openBit is the library of Mike Pall's BitOp: 32-bit operations on numbers.
 func (e *Engine) openBit() *lua.LTable {
 	t := e.l.NewTable()
-	set := func(name string, fn lua.LGFunction) { t.RawSetString(name, e.fn(fn)) }
+	set := func(name string, fn lua.LGFunction) { rawSetString(t, name, e.fn(fn)) }
 	word := func(l *lua.LState, n int, name string) uint32 { return toBits(checkNumber(l, n, name)) }
 	push := func(l *lua.LState, w uint32) int { return pushNumber(l, float64(int32(w))) }
 	set("tobit", func(l *lua.LState) int { return push(l, word(l, 1, "tobit")) })

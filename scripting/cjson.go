@@ -31,7 +31,7 @@ func (e *Engine) openCJSON() *lua.LTable {
 // newCJSON makes the table of functions over one set of settings.
 func (e *Engine) newCJSON(c *jsonConfig) *lua.LTable {
 	t := e.l.NewTable()
-	set := func(name string, fn lua.LGFunction) { t.RawSetString(name, e.fn(fn)) }
+	set := func(name string, fn lua.LGFunction) { rawSetString(t, name, e.fn(fn)) }
 	set("encode", func(l *lua.LState) int {
 		if l.GetTop() != 1 {
 			argError(l, 1, "encode", "expected 1 argument")
@@ -124,9 +124,9 @@ func (e *Engine) newCJSON(c *jsonConfig) *lua.LTable {
 		l.Push(lua.LNumber(c.sparseSafe))
 		return 3
 	})
-	t.RawSetString("null", e.jsonNull)
-	t.RawSetString("_NAME", lua.LString("cjson"))
-	t.RawSetString("_VERSION", lua.LString("2.1.0"))
+	rawSetString(t, "null", e.jsonNull)
+	rawSetString(t, "_NAME", lua.LString("cjson"))
+	rawSetString(t, "_VERSION", lua.LString("2.1.0"))
 	return t
 }
 
@@ -178,10 +178,7 @@ func (w *jsonWriter) value(v lua.LValue, depth int) {
 // arrayLength is the length of a table that is an array, -1 for an object.
 func (w *jsonWriter) arrayLength(t *lua.LTable) int {
 	top, items := 0, 0
-	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
-		if v == lua.LNil {
-			continue
-		}
+	for k := range elements(t) {
 		n, ok := k.(lua.LNumber)
 		if !ok || n != lua.LNumber(math.Floor(float64(n))) || n < 1 {
 			return -1
@@ -207,7 +204,7 @@ func (w *jsonWriter) array(t *lua.LTable, n, depth int) {
 		if i > 1 {
 			w.b = append(w.b, ',')
 		}
-		w.value(t.RawGet(lua.LNumber(i)), depth)
+		w.value(rawGetInt(t, i), depth)
 	}
 	w.b = append(w.b, ']')
 }
@@ -215,10 +212,7 @@ func (w *jsonWriter) array(t *lua.LTable, n, depth int) {
 func (w *jsonWriter) object(t *lua.LTable, depth int) {
 	w.b = append(w.b, '{')
 	first := true
-	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
-		if v == lua.LNil {
-			continue
-		}
+	for k, v := range elements(t) {
 		if !first {
 			w.b = append(w.b, ',')
 		}
@@ -605,7 +599,7 @@ func (r *jsonReader) object() lua.LValue {
 			r.fail("colon", r.token(), at)
 		}
 		r.i++
-		t.RawSetString(k, r.value())
+		rawSetString(t, k, r.value())
 		r.e.charge(r.l, len(k)+100)
 		r.blank()
 		at = r.i

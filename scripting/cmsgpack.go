@@ -11,7 +11,7 @@ import (
 
 func (e *Engine) openMsgpack() *lua.LTable {
 	t := e.l.NewTable()
-	set := func(name string, fn lua.LGFunction) { t.RawSetString(name, e.fn(fn)) }
+	set := func(name string, fn lua.LGFunction) { rawSetString(t, name, e.fn(fn)) }
 	set("pack", func(l *lua.LState) int {
 		n := l.GetTop()
 		if n == 0 {
@@ -60,7 +60,7 @@ func (e *Engine) openMsgpack() *lua.LTable {
 		"_NAME": "cmsgpack", "_VERSION": "lua-cmsgpack 0.4.0", "_COPYRIGHT": "Copyright (C) 2012, Salvatore Sanfilippo",
 		"_DESCRIPTION": "MessagePack C implementation for Lua",
 	} {
-		t.RawSetString(k, lua.LString(v))
+		rawSetString(t, k, lua.LString(v))
 	}
 	return t
 }
@@ -150,10 +150,7 @@ func (w *packer) number(f float64) {
 
 func (w *packer) table(t *lua.LTable, depth int) {
 	items, top, array := 0, 0.0, true
-	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
-		if v == lua.LNil {
-			continue
-		}
+	for k := range elements(t) {
 		items++
 		n, ok := k.(lua.LNumber)
 		if !ok || n <= 0 || float64(n) != math.Trunc(float64(n)) {
@@ -165,16 +162,14 @@ func (w *packer) table(t *lua.LTable, depth int) {
 	if array && top == float64(items) {
 		w.head(items, 0x90, 0xdc)
 		for i := 1; i <= items; i++ {
-			w.value(t.RawGet(lua.LNumber(i)), depth+1)
+			w.value(rawGetInt(t, i), depth+1)
 		}
 		return
 	}
 	w.head(items, 0x80, 0xde)
-	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
-		if v != lua.LNil {
-			w.value(k, depth+1)
-			w.value(v, depth+1)
-		}
+	for k, v := range elements(t) {
+		w.value(k, depth+1)
+		w.value(v, depth+1)
 	}
 }
 
@@ -274,7 +269,7 @@ func (r *unpacker) text(n int) lua.LValue { return lua.LString(r.take(n)) }
 func (r *unpacker) array(n, depth int) lua.LValue {
 	t := r.l.NewTable()
 	for i := 1; i <= n; i++ {
-		t.RawSetInt(i, r.value(depth+1))
+		rawSetInt(t, i, r.value(depth+1))
 		r.e.charge(r.l, 32)
 	}
 	return t
@@ -289,7 +284,7 @@ func (r *unpacker) object(n, depth int) lua.LValue {
 		if k == lua.LNil {
 			r.l.RaiseError("table index is nil")
 		}
-		t.RawSet(k, v)
+		rawSet(t, k, v)
 	}
 	return t
 }

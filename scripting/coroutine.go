@@ -23,12 +23,12 @@ func (e *Engine) fixCoroutine(t *lua.LTable) {
 		return n
 	}
 	create, wrap, resume, yield := original("create"), original("wrap"), original("resume"), original("yield")
-	t.RawSetString("create", e.fn(func(l *lua.LState) int {
+	rawSetString(t, "create", e.fn(func(l *lua.LState) int {
 		n := create(l)
 		mirrorOf(l.Get(-1).(*lua.LState)).mainLoop = e.loop
 		return n
 	}))
-	t.RawSetString("wrap", e.fn(func(l *lua.LState) int {
+	rawSetString(t, "wrap", e.fn(func(l *lua.LState) int {
 		n := wrap(l)
 		fn := l.Get(-1).(*lua.LFunction)
 		mirrorOf(fn.Upvalues[0].Value().(*lua.LState)).mainLoop = e.loop
@@ -36,8 +36,8 @@ func (e *Engine) fixCoroutine(t *lua.LTable) {
 		fn.GFunction = func(l *lua.LState) int { return nested(l, inner) }
 		return n
 	}))
-	t.RawSetString("resume", e.fn(func(l *lua.LState) int { return nested(l, resume) }))
-	t.RawSetString("yield", e.fn(func(l *lua.LState) int {
+	rawSetString(t, "resume", e.fn(func(l *lua.LState) int { return nested(l, resume) }))
+	rawSetString(t, "yield", e.fn(func(l *lua.LState) int {
 		if l.Parent == nil {
 			l.RaiseError("attempt to yield across metamethod/C-call boundary")
 		}

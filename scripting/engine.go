@@ -94,10 +94,13 @@ type Engine struct {
 	handler  *lua.LFunction
 	rand     prng
 
-	boxes     boxes
-	own       []float64 // places of the main state's registers
-	stringLib *lua.LTable
-	plainLoop loopFunc // the library's own
+	boxes  boxes
+	own    []float64 // places of the main state's registers
+	cursor cursor    // of next
+	// next is what pairs iterates with, inext what ipairs does.
+	next, inext *lua.LFunction
+	stringLib   *lua.LTable
+	plainLoop   loopFunc // the library's own
 
 	running   bool
 	argv      [][]byte
@@ -196,6 +199,7 @@ func compile(src, name string) (proto *lua.FunctionProto, err error) {
 	if err != nil {
 		return nil, syntaxError(err, name, src)
 	}
+	assignments(chunk)
 	proto, err = lua.Compile(chunk, name)
 	if err != nil {
 		if ce, ok := err.(*lua.CompileError); ok {
@@ -257,8 +261,8 @@ func (e *Engine) Running() bool { return e.running }
 
 // Run executes a script and appends its reply to dst in the protocol given. A script that fails answers an error; failed says so.
 func (e *Engine) Run(dst []byte, s *Script, keys, argv [][]byte, proto int) (out []byte, failed bool) {
-	e.globals.RawSetString("KEYS", e.stringArray(keys))
-	e.globals.RawSetString("ARGV", e.stringArray(argv))
+	rawSetString(e.globals, "KEYS", e.stringArray(keys))
+	rawSetString(e.globals, "ARGV", e.stringArray(argv))
 	e.l.Push(s.fn)
 	return e.run(dst, s, 0, proto)
 }
@@ -309,6 +313,7 @@ func (e *Engine) begin() {
 	e.charged = 0
 	e.protected, e.resumed = 0, 0
 	e.heapBase = 0
+	e.cursor = cursor{}
 	e.host.SetResp(2)
 }
 
@@ -393,12 +398,12 @@ func (e *Engine) errorHandler(l *lua.LState) int {
 		if v != lua.LNil && v != nil {
 			text = e.luaMessage(tostring(v))
 		}
-		t.RawSetString("err", lua.LString("ERR "+text))
+		rawSetString(t, "err", lua.LString("ERR "+text))
 	}
 	if t.Metatable != lua.LValue(e.readonly) {
 		if source, line, ok := position(l); ok {
-			t.RawSetString("source", lua.LString("@"+source))
-			t.RawSetString("line", lua.LNumber(line))
+			rawSetString(t, "source", lua.LString("@"+source))
+			rawSetString(t, "line", lua.LNumber(line))
 		}
 	}
 	l.Push(t)

@@ -17,7 +17,7 @@ import (
 //	back jumps, loops, calls        count down; at zero the host is asked and the heap is measured (limits.go)
 //	arithmetic, comparison, fields  numbers and tables without metatables here, all else in the library
 //	CONCAT                          the length of the result is charged before it is built
-//	SETGLOBAL, SETTABLE             refused on read-only tables; a far index does not fill an array with nils for nothing
+//	SETGLOBAL, SETTABLE             refused on read-only tables
 //	errors                          worded as Lua 5.1 words them, with the variable's name (names.go)
 //	numbers                         live beside the registers where they can (places.go): arithmetic allocates nothing
 //
@@ -32,8 +32,6 @@ const (
 	// Registers a state may have. Calls are refused before the last of them: an error's handler needs some.
 	maxRegisters   = 1 << 20
 	spareRegisters = 1 << 15
-
-	firstArray = 8 // elements for which a table's array has room when its first one comes
 )
 
 // loop is the loopFunc of the engine's states.
@@ -137,7 +135,8 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 						}
 					}
 				}
-				if vb, ok = e.index(t, vc); ok {
+				cf.Pc = pc
+				if vb, ok = e.index(l, t, vc); ok {
 					r[a] = vb
 					goto stored
 				}
@@ -147,13 +146,28 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 			e.settle(r, own, b, b+1)
 			e.settle(r, own, c, c+1)
 
+		case lua.OP_NEWTABLE:
+			b, c = size(int(inst&0x1ff)), size(int(inst>>9)&0x1ff)
+			{
+				t := &lua.LTable{Metatable: lua.LNil}
+				if b+c > 0 {
+					tableOf(t).resize(b, c)
+				}
+				if c > 0 {
+					tableOf(t).strdict = make(map[string]lua.LValue, c)
+				}
+				r[a] = t
+			}
+			goto stored
+
 		case lua.OP_SELF:
 			b, c = int(inst&0x1ff), int(inst>>9)&0x1ff
 			vc = operand(r, k, c)
 			vb = r[b]
 			switch self := vb.(type) {
 			case *lua.LTable:
-				vc, ok = e.index(self, vc)
+				cf.Pc = pc
+				vc, ok = e.index(l, self, vc)
 			case lua.LString:
 				if vc, ok = tableOf(e.stringLib).strdict[string(vc.(lua.LString))]; !ok {
 					vc, ok = lua.LNil, true
@@ -187,23 +201,22 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 				if wordsOf(&m.Metatable).word == nilWord {
 					switch x := vb.(type) {
 					case lua.LString:
-						setField(m, x, vb, vc)
+						setString(m, string(x), vb, vc)
 						continue
 					case lua.LNumber:
 						if i := int(x) - 1; uint(i) < uint(len(m.array)) && lua.LNumber(i+1) == x {
 							m.array[i] = vc
 							continue
-						} else if i == len(m.array) && lua.LNumber(i+1) == x && i < lua.MaxArrayIndex-1 && wordsOf(&vc).word != nilWord {
-							if m.array == nil {
-								m.array = make([]lua.LValue, 0, firstArray)
-							}
-							m.array = append(m.array, vc)
+						} else if i >= 0 && lua.LNumber(i+1) == x {
+							setOther(m, e.boxes.number(float64(x)), vc)
 							continue
 						}
 					}
 				}
 				cf.Pc = pc
-				e.checkStore(l, t, vb)
+				if e.store(l, t, vb, vc) {
+					continue
+				}
 			} else {
 				cf.Pc = pc
 				e.checkIndex(l, a, r[a])
@@ -267,7 +280,7 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 			case lua.LString:
 				z = float64(len(v))
 			case *lua.LTable:
-				z = float64(v.Len())
+				z = float64(length(v))
 			default:
 				cf.Pc = pc
 				e.typeError(l, "get length of", b, v)
@@ -404,9 +417,20 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 				cf.Pc = pc
 				e.tick(l)
 			}
-			if _, ok := r[a].(*lua.LFunction); !ok {
+			switch fn, isFunction := r[a].(*lua.LFunction); {
+			case !isFunction:
 				cf.Pc = pc
 				e.checkCall(l, a, r[a])
+			case fn == e.next || fn == e.inext:
+				if t, ok := r[a+1].(*lua.LTable); ok {
+					cf.Pc = pc
+					if e.iterate(l, t, fn, r[a+2:a+3+max(2, int(inst>>9)&0x1ff)]) {
+						pc += int(code[pc]&0x3ffff) - maxSbx
+					}
+					pc++
+					a += 2 + max(2, int(inst>>9)&0x1ff)
+					goto stored
+				}
 			}
 			e.settle(r, own, a, a+3)
 
@@ -414,7 +438,17 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 			if b = int(inst & 0x1ff); b == 0 {
 				b = reg.top - lb - a - 1
 			}
+			if c = int(inst>>9) & 0x1ff; c == 0 {
+				c = int(code[pc])
+				pc++
+			}
 			e.settle(r, own, a+1, a+1+b)
+			if m := tableOf(r[a].(*lua.LTable)); b > 0 {
+				c = (c - 1) * lua.FieldsPerFlush
+				m.grow(c + b)
+				copy(m.array[c:], r[a+1:a+1+b])
+			}
+			continue
 
 		case lua.OP_RETURN:
 			if b = int(inst & 0x1ff); b == 0 {
@@ -512,6 +546,14 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 	}
 }
 
+// size is a table's size as NEWTABLE has it: three bits behind a leading one, and an exponent.
+func size(x int) int {
+	if e := x >> 3 & 31; e > 0 {
+		return (x&7 + 8) << (e - 1)
+	}
+	return x
+}
+
 // operand is a register, or a constant from rkBit on.
 func operand(r, k []lua.LValue, x int) lua.LValue {
 	if x >= rkBit {
@@ -520,29 +562,30 @@ func operand(r, k []lua.LValue, x int) lua.LValue {
 	return r[x]
 }
 
-// index reads a field where no metamethod has a say; ok is false if one may have.
-func (e *Engine) index(t *lua.LTable, key lua.LValue) (v lua.LValue, ok bool) {
-	m := tableOf(t)
-	switch x := key.(type) {
-	case lua.LString:
-		if v, ok := m.strdict[string(x)]; ok {
+// index reads a field, of the tables behind __index too; ok is false if a function behind it must be asked.
+func (e *Engine) index(l *lua.LState, t *lua.LTable, key lua.LValue) (v lua.LValue, ok bool) {
+	for range maxMetaLoop {
+		if v = rawGet(t, key); wordsOf(&v).word != nilWord {
 			return v, true
 		}
-	case lua.LNumber:
-		if i := int(x) - 1; uint(i) < uint(len(m.array)) && lua.LNumber(i+1) == x {
-			v = m.array[i]
-		} else {
-			v = t.RawGet(key)
+		if wordsOf(&t.Metatable).word == nilWord {
+			return lua.LNil, true
 		}
-		if wordsOf(&v).word != nilWord {
-			return v, true
+		mt, isTable := t.Metatable.(*lua.LTable)
+		if !isTable {
+			return lua.LNil, false
 		}
-	default:
-		if v = t.RawGet(key); wordsOf(&v).word != nilWord {
-			return v, true
+		switch h := mt.RawGetString("__index").(type) {
+		case *lua.LNilType:
+			return lua.LNil, true
+		case *lua.LTable:
+			t = h
+		default:
+			return lua.LNil, false
 		}
 	}
-	return lua.LNil, wordsOf(&m.Metatable).word == nilWord
+	l.RaiseError("loop in gettable")
+	return lua.LNil, false
 }
 
 // modulo is Lua's: the result has the sign of the divisor.
@@ -612,31 +655,38 @@ func (e *Engine) concat(l *lua.LState, vs []lua.LValue, first int) (v lua.LValue
 	return v, true
 }
 
-// checkStore raises what a store into a table raises, and keeps a far index from filling an array with nils unpaid.
-func (e *Engine) checkStore(l *lua.LState, t *lua.LTable, key lua.LValue) {
-	if t.Metatable != lua.LNil && e.isReadonly(t) {
-		l.RaiseError(errReadonly)
-	}
-	switch k := key.(type) {
-	case lua.LNumber:
-		e.checkGap(l, t, k)
-	case *lua.LNilType:
-		if l.GetMetaField(t, "__newindex") == lua.LNil {
+// store puts a value into a table as an assignment does: read-only tables refuse it, and the tables behind __newindex have their turn. It returns false, with nothing done, if a function behind __newindex must see it.
+func (e *Engine) store(l *lua.LState, t *lua.LTable, key, v lua.LValue) bool {
+	for range maxMetaLoop {
+		if wordsOf(&t.Metatable).word != nilWord {
+			if e.isReadonly(t) {
+				l.RaiseError(errReadonly)
+			}
+			if mt, ok := t.Metatable.(*lua.LTable); ok && rawGet(t, key) == lua.LNil {
+				switch h := mt.RawGetString("__newindex").(type) {
+				case *lua.LNilType:
+				case *lua.LTable:
+					t = h
+					continue
+				default:
+					return false
+				}
+			}
+		}
+		switch k := key.(type) {
+		case lua.LNumber:
+			if k != k {
+				l.RaiseError("table index is NaN")
+			}
+		case *lua.LNilType:
 			l.RaiseError("table index is nil")
 		}
+		rawSet(t, key, v)
+		return true
 	}
+	l.RaiseError("loop in settable")
+	return false
 }
 
-// maxGap is how far beyond the end of a table's array an index may lie and still be stored in the array.
-const maxGap = 1024
-
-func (e *Engine) checkGap(l *lua.LState, t *lua.LTable, k lua.LNumber) {
-	if k != k {
-		l.RaiseError("table index is NaN")
-	}
-	if k > maxGap && k < lua.LNumber(lua.MaxArrayIndex) {
-		if gap := int(k) - len(tableOf(t).array); gap > maxGap {
-			e.charge(l, gap*int(unsafe.Sizeof(lua.LValue(nil))))
-		}
-	}
-}
+// maxMetaLoop bounds a chain of metatables, as in Lua 5.1.
+const maxMetaLoop = 100

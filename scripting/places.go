@@ -59,8 +59,3 @@ func numberAt(p *float64) (v lua.LValue) {
 	w.tab, w.word = numberTab, unsafe.Pointer(p)
 	return v
 }
-
-// setField sets a field of a table without a metatable.
-func setField(m *tableMirror, key lua.LString, k, v lua.LValue) {
-	(*lua.LTable)(unsafe.Pointer(m)).RawSetString(string(key), v)
-}

@@ -2,9 +2,11 @@ package scripting
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -44,7 +46,7 @@ func (e *Engine) open(o Options) {
 	all := l.G.Global
 	g := l.NewTable()
 	for _, n := range baseNames {
-		g.RawSetString(n, all.RawGetString(n))
+		rawSetString(g, n, all.RawGetString(n))
 	}
 	e.openBase(g)
 	libs := map[string]*lua.LTable{
@@ -57,17 +59,17 @@ func (e *Engine) open(o Options) {
 	e.fixString(libs["string"])
 	e.fixTable(libs["table"])
 	e.fixMath(libs["math"])
-	for name, t := range libs {
-		t.Metatable = e.readonly
-		g.RawSetString(name, t)
+	for _, name := range slices.Sorted(maps.Keys(libs)) {
+		libs[name].Metatable = e.readonly
+		rawSetString(g, name, libs[name])
 	}
-	g.RawSetString("server", libs["redis"])
-	g.RawSetString("KEYS", l.NewTable())
-	g.RawSetString("ARGV", l.NewTable())
-	g.RawSetString("_G", g)
+	rawSetString(g, "server", libs["redis"])
+	rawSetString(g, "KEYS", l.NewTable())
+	rawSetString(g, "ARGV", l.NewTable())
+	rawSetString(g, "_G", g)
 	mt := l.NewTable()
 	mt.Metatable = e.readonly
-	mt.RawSetString("__index", e.fn(func(l *lua.LState) int {
+	rawSetString(mt, "__index", e.fn(func(l *lua.LState) int {
 		name, _ := argString(l.Get(2))
 		l.RaiseError("Script attempted to access nonexistent global variable '%s'", name)
 		return 0
@@ -75,7 +77,7 @@ func (e *Engine) open(o Options) {
 	g.Metatable = mt
 	e.globals = g
 	if mt, ok := l.GetMetatable(lua.LString("")).(*lua.LTable); ok {
-		mt.RawSetString("__index", libs["string"])
+		rawSetString(mt, "__index", libs["string"])
 		mt.Metatable = e.readonly
 		e.stringMT = mt
 		e.stringLib = libs["string"]
@@ -96,7 +98,7 @@ func (e *Engine) visible(v lua.LValue) lua.LValue {
 }
 
 func (e *Engine) openBase(g *lua.LTable) {
-	set := func(name string, fn lua.LGFunction) { g.RawSetString(name, e.fn(fn)) }
+	set := func(name string, fn lua.LGFunction) { rawSetString(g, name, e.fn(fn)) }
 	set("getmetatable", func(l *lua.LState) int {
 		if l.GetTop() == 0 {
 			l.RaiseError("bad argument #1 to 'getmetatable' (value expected)")
@@ -137,9 +139,11 @@ func (e *Engine) openBase(g *lua.LTable) {
 		case *lua.LNilType:
 			l.RaiseError("table index is nil")
 		case lua.LNumber:
-			e.checkGap(l, t, k)
+			if k != k {
+				l.RaiseError("table index is NaN")
+			}
 		}
-		t.RawSet(l.Get(2), l.Get(3))
+		rawSet(t, l.Get(2), l.Get(3))
 		l.SetTop(1)
 		return 1
 	})
@@ -174,7 +178,7 @@ func (e *Engine) openBase(g *lua.LTable) {
 		i := optInt(l, 2, "unpack", 1)
 		j := 0
 		if l.Get(3) == lua.LNil {
-			j = t.Len()
+			j = length(t)
 		} else {
 			j = checkInt(l, 3, "unpack")
 		}
@@ -185,7 +189,7 @@ func (e *Engine) openBase(g *lua.LTable) {
 			l.RaiseError("too many results to unpack")
 		}
 		for k := i; ; k++ {
-			l.Push(t.RawGet(lua.LNumber(k)))
+			l.Push(rawGetInt(t, k))
 			if k == j {
 				return j - i + 1
 			}
@@ -271,9 +275,9 @@ func (e *Engine) openBase(g *lua.LTable) {
 		}
 		return pushString(l, l.Get(1).Type().String())
 	})
-	ipairs := e.fn(func(l *lua.LState) int {
-		i := int(l.Get(2).(lua.LNumber)) + 1
-		v := l.Get(1).(*lua.LTable).RawGetInt(i)
+	e.inext = e.fn(func(l *lua.LState) int {
+		i := checkInt(l, 2, "?") + 1
+		v := rawGetInt(checkTable(l, 1, "?"), i)
 		if v == lua.LNil {
 			l.Push(lua.LNil)
 			return 1
@@ -284,14 +288,27 @@ func (e *Engine) openBase(g *lua.LTable) {
 	})
 	set("ipairs", func(l *lua.LState) int {
 		t := checkTable(l, 1, "ipairs")
-		l.Push(ipairs)
+		l.Push(e.inext)
 		l.Push(t)
 		return 2 + pushNumber(l, 0)
 	})
-	next := g.RawGetString("next")
+	e.next = e.fn(func(l *lua.LState) int {
+		t := checkTable(l, 1, "next")
+		k, v, ok := e.cursor.next(t, l.Get(2))
+		if !ok {
+			l.Error(lua.LString("invalid key to 'next'"), 0)
+		}
+		l.Push(k)
+		if k == lua.LNil {
+			return 1
+		}
+		l.Push(v)
+		return 2
+	})
+	rawSetString(g, "next", e.next)
 	set("pairs", func(l *lua.LState) int {
 		t := checkTable(l, 1, "pairs")
-		l.Push(next)
+		l.Push(e.next)
 		l.Push(t)
 		l.Push(lua.LNil)
 		return 3
@@ -325,7 +342,7 @@ func (e *Engine) openBase(g *lua.LTable) {
 	set("pcall", func(l *lua.LState) int { return e.guarded(l, pcall) })
 	xpcall := g.RawGetString("xpcall").(*lua.LFunction).GFunction
 	set("xpcall", func(l *lua.LState) int { return e.guarded(l, xpcall) })
-	g.RawSetString("__redis__err__handler", e.handler)
+	rawSetString(g, "__redis__err__handler", e.handler)
 }
 
 // maxCStack is how many values a function of a library may have on its stack, as in Lua 5.1.

@@ -11,7 +11,7 @@ import (
 // The string library of Lua 5.1.
 
 func (e *Engine) fixString(t *lua.LTable) {
-	set := func(name string, fn lua.LGFunction) { t.RawSetString(name, e.fn(fn)) }
+	set := func(name string, fn lua.LGFunction) { rawSetString(t, name, e.fn(fn)) }
 	set("format", e.format)
 	set("find", func(l *lua.LState) int { return e.find(l, "find", true) })
 	set("match", func(l *lua.LState) int { return e.find(l, "match", false) })

@@ -95,7 +95,7 @@ func (p *packFormat) next() (packOption, bool) {
 
 func (e *Engine) openStruct() *lua.LTable {
 	t := e.l.NewTable()
-	set := func(name string, fn lua.LGFunction) { t.RawSetString(name, e.fn(fn)) }
+	set := func(name string, fn lua.LGFunction) { rawSetString(t, name, e.fn(fn)) }
 	set("pack", e.structPack)
 	set("unpack", e.structUnpack)
 	set("size", func(l *lua.LState) int {

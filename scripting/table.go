@@ -9,14 +9,14 @@ import (
 // The table library of Lua 5.1, which honours read-only tables and the memory limit.
 
 func (e *Engine) fixTable(t *lua.LTable) {
-	set := func(name string, fn lua.LGFunction) { t.RawSetString(name, e.fn(fn)) }
+	set := func(name string, fn lua.LGFunction) { rawSetString(t, name, e.fn(fn)) }
 	set("concat", func(l *lua.LState) int {
 		t := checkTable(l, 1, "concat")
 		sep := optString(l, 2, "concat", "")
-		i, j := optInt(l, 3, "concat", 1), optInt(l, 4, "concat", t.Len())
+		i, j := optInt(l, 3, "concat", 1), optInt(l, 4, "concat", length(t))
 		total := 0
 		for k := i; k <= j; k++ {
-			v := t.RawGet(lua.LNumber(k))
+			v := rawGetInt(t, k)
 			s, ok := argString(v)
 			if !ok {
 				l.RaiseError("invalid value (%s) at index %d in table for 'concat'", v.Type().String(), k)
@@ -33,7 +33,7 @@ func (e *Engine) fixTable(t *lua.LTable) {
 		e.charge(l, total)
 		b := e.scratch[:0]
 		for k := i; k <= j; k++ {
-			s, _ := argString(t.RawGet(lua.LNumber(k)))
+			s, _ := argString(rawGetInt(t, k))
 			b = append(b, s...)
 			if k != j {
 				b = append(b, sep...)
@@ -51,24 +51,32 @@ func (e *Engine) fixTable(t *lua.LTable) {
 	set("insert", func(l *lua.LState) int {
 		t := checkTable(l, 1, "insert")
 		e.checkWritable(l, t)
-		n := t.Len() + 1
+		n := length(t) + 1
 		switch l.GetTop() {
 		case 2:
-			t.RawSet(lua.LNumber(n), l.Get(2))
+			rawSet(t, lua.LNumber(n), l.Get(2))
 		case 3:
 			pos := checkInt(l, 2, "insert")
 			v := l.Get(3)
+			i := n
 			if pos >= 1 && pos < n {
-				t.Insert(pos, v)
-				return 0
+				// All at once what is in the array.
+				if n > len(tableOf(t).array) {
+					rawSetInt(t, n, rawGetInt(t, n-1))
+					i--
+				}
+				if array := tableOf(t).array; i <= len(array) && pos < i {
+					copy(array[pos:i], array[pos-1:i-1])
+					i = pos
+				}
 			}
-			if pos > n {
-				e.charge(l, (pos-n)*16)
+			for ; i > pos; i-- {
+				if e.ticks--; e.ticks <= 0 {
+					e.tick(l) // it may be far
+				}
+				rawSet(t, lua.LNumber(i), rawGet(t, lua.LNumber(i-1)))
 			}
-			for i := n; i > pos && i > n-1; i-- {
-				t.RawSet(lua.LNumber(i), t.RawGet(lua.LNumber(i-1)))
-			}
-			t.RawSet(lua.LNumber(pos), v)
+			rawSet(t, lua.LNumber(pos), v)
 		default:
 			l.RaiseError("wrong number of arguments to 'insert'")
 		}
@@ -77,21 +85,24 @@ func (e *Engine) fixTable(t *lua.LTable) {
 	set("remove", func(l *lua.LState) int {
 		t := checkTable(l, 1, "remove")
 		e.checkWritable(l, t)
-		n := t.Len()
+		n := length(t)
 		pos := optInt(l, 2, "remove", n)
 		if pos < 1 || pos > n {
 			return 0
 		}
-		v := t.RawGetInt(pos)
-		if pos == n {
-			t.RawSetInt(n, lua.LNil)
+		v := rawGetInt(t, pos)
+		if array := tableOf(t).array; n <= len(array) {
+			copy(array[pos-1:n-1], array[pos:n])
 		} else {
-			t.Remove(pos)
+			for i := pos; i < n; i++ {
+				rawSetInt(t, i, rawGetInt(t, i+1))
+			}
 		}
+		rawSetInt(t, n, lua.LNil)
 		l.Push(v)
 		return 1
 	})
-	set("getn", func(l *lua.LState) int { return pushNumber(l, float64(checkTable(l, 1, "getn").Len())) })
+	set("getn", func(l *lua.LState) int { return pushNumber(l, float64(length(checkTable(l, 1, "getn")))) })
 	set("setn", func(l *lua.LState) int {
 		checkTable(l, 1, "setn")
 		l.RaiseError("'setn' is obsolete")
@@ -100,8 +111,8 @@ func (e *Engine) fixTable(t *lua.LTable) {
 	set("maxn", func(l *lua.LState) int {
 		best := 0.0
 		t := checkTable(l, 1, "maxn")
-		for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
-			if n, ok := k.(lua.LNumber); ok && v != lua.LNil && float64(n) > best {
+		for k := range elements(t) {
+			if n, ok := k.(lua.LNumber); ok && float64(n) > best {
 				best = float64(n)
 			}
 		}
@@ -109,7 +120,7 @@ func (e *Engine) fixTable(t *lua.LTable) {
 	})
 	set("foreach", func(l *lua.LState) int {
 		t, fn := checkTable(l, 1, "foreach"), l.CheckFunction(2)
-		for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
+		for k, v := range elements(t) {
 			l.Push(fn)
 			l.Push(k)
 			l.Push(v)
@@ -123,10 +134,10 @@ func (e *Engine) fixTable(t *lua.LTable) {
 	})
 	set("foreachi", func(l *lua.LState) int {
 		t, fn := checkTable(l, 1, "foreachi"), l.CheckFunction(2)
-		for i, n := 1, t.Len(); i <= n; i++ {
+		for i, n := 1, length(t); i <= n; i++ {
 			l.Push(fn)
 			l.Push(lua.LNumber(i))
-			l.Push(t.RawGetInt(i))
+			l.Push(rawGetInt(t, i))
 			l.Call(2, 1)
 			if l.Get(-1) != lua.LNil {
 				return 1
@@ -138,7 +149,7 @@ func (e *Engine) fixTable(t *lua.LTable) {
 	set("sort", func(l *lua.LState) int {
 		t := checkTable(l, 1, "sort")
 		e.checkWritable(l, t)
-		s := &sorter{l: l, t: t, n: t.Len()}
+		s := &sorter{l: l, t: t, n: length(t)}
 		if l.Get(2) != lua.LNil {
 			s.fn = l.CheckFunction(2)
 		}
@@ -158,13 +169,13 @@ type sorter struct {
 func (s *sorter) Len() int { return s.n }
 
 func (s *sorter) Swap(i, j int) {
-	a, b := s.t.RawGetInt(i+1), s.t.RawGetInt(j+1)
-	s.t.RawSetInt(i+1, b)
-	s.t.RawSetInt(j+1, a)
+	a, b := rawGetInt(s.t, i+1), rawGetInt(s.t, j+1)
+	rawSetInt(s.t, i+1, b)
+	rawSetInt(s.t, j+1, a)
 }
 
 func (s *sorter) Less(i, j int) bool {
-	a, b := s.t.RawGetInt(i+1), s.t.RawGetInt(j+1)
+	a, b := rawGetInt(s.t, i+1), rawGetInt(s.t, j+1)
 	if s.fn == nil {
 		switch x := a.(type) {
 		case lua.LNumber:
