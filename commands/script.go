@@ -18,8 +18,9 @@ const compatVersionNum = 0x0007000f
 type scriptState struct {
 	s      *Server
 	engine *scripting.Engine
-	client *Client // runs the commands that scripts call
-	caller *Client // the client whose script runs; nil when none does
+	random *scripting.Random // of this engine and of that of the functions
+	client *Client           // runs the commands that scripts call
+	caller *Client           // the client whose script runs; nil when none does
 
 	byText map[string]*scripting.Script
 	bySHA  map[string]*scripting.Script
@@ -56,7 +57,7 @@ type scriptState struct {
 
 func (s *Server) scripts() *scriptState {
 	if s.script == nil {
-		t := &scriptState{s: s, client: s.NewInternalClient()}
+		t := &scriptState{s: s, client: s.NewInternalClient(), random: scripting.NewRandom()}
 		t.client.flags |= flagScript | flagDenyBlocking
 		t.runScript = func() {
 			t.out, t.failed = t.engine.Run(t.out[:0], t.running, t.keys, t.argv, t.caller.proto)
@@ -80,7 +81,7 @@ func (t *scriptState) flush() {
 }
 
 func (t *scriptState) newEngine() *scripting.Engine {
-	return scripting.New(t, scripting.Options{Version: CompatVersion, VersionNum: compatVersionNum, MemoryLimit: t.s.V.LuaMemoryLimit})
+	return scripting.New(t, scripting.Options{Version: CompatVersion, VersionNum: compatVersionNum, MemoryLimit: t.s.V.LuaMemoryLimit, Random: t.random})
 }
 
 // load compiles a script, or finds it in the cache. keep is set by SCRIPT LOAD: what a client loads it expects to find.

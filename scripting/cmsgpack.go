@@ -15,7 +15,7 @@ func (e *Engine) openMsgpack() *lua.LTable {
 	set("pack", func(l *lua.LState) int {
 		n := l.GetTop()
 		if n == 0 {
-			argError(l, 0, "pack", "MessagePack pack needs input.")
+			argError(l, 0, "MessagePack pack needs input.")
 		}
 		w := packer{e: e, l: l}
 		for i := 1; i <= n; i++ {
@@ -24,12 +24,12 @@ func (e *Engine) openMsgpack() *lua.LTable {
 		return pushString(l, string(w.b))
 	})
 	unpack := func(l *lua.LState, name string, limit, offset int, full bool) int {
-		s := checkString(l, 1, name)
+		s := checkString(l, 1)
 		if offset < 0 || limit < 0 {
-			l.RaiseError("Invalid request to unpack with offset of %d and limit of %d.", offset, limit)
+			raise(l, "Invalid request to unpack with offset of %d and limit of %d.", offset, limit)
 		}
 		if offset > len(s) {
-			l.RaiseError("Start offset %d greater than input length %d.", offset, len(s))
+			raise(l, "Start offset %d greater than input length %d.", offset, len(s))
 		}
 		r := unpacker{e: e, l: l, s: s, i: offset}
 		at := l.GetTop()
@@ -52,9 +52,9 @@ func (e *Engine) openMsgpack() *lua.LTable {
 		return n + 1
 	}
 	set("unpack", func(l *lua.LState) int { return unpack(l, "unpack", 0, 0, true) })
-	set("unpack_one", func(l *lua.LState) int { return unpack(l, "unpack_one", 1, optInt(l, 2, "unpack_one", 0), false) })
+	set("unpack_one", func(l *lua.LState) int { return unpack(l, "unpack_one", 1, optInt(l, 2, 0), false) })
 	set("unpack_limit", func(l *lua.LState) int {
-		return unpack(l, "unpack_limit", checkInt(l, 2, "unpack_limit"), optInt(l, 3, "unpack_limit", 0), false)
+		return unpack(l, "unpack_limit", checkInt(l, 2), optInt(l, 3, 0), false)
 	})
 	for k, v := range map[string]string{
 		"_NAME": "cmsgpack", "_VERSION": "lua-cmsgpack 0.4.0", "_COPYRIGHT": "Copyright (C) 2012, Salvatore Sanfilippo",
@@ -194,7 +194,7 @@ type unpacker struct {
 // take returns n bytes, which must be there.
 func (r *unpacker) take(n int) string {
 	if n > len(r.s)-r.i {
-		r.l.RaiseError("Missing bytes in input.")
+		raise(r.l, "Missing bytes in input.")
 	}
 	r.i += n
 	return r.s[r.i-n : r.i]
@@ -210,7 +210,7 @@ func (r *unpacker) uint(n int) uint64 {
 
 func (r *unpacker) value(depth int) lua.LValue {
 	if depth > 1000 {
-		r.l.RaiseError("too many nested data structures")
+		raise(r.l, "too many nested data structures")
 	}
 	switch c := r.take(1)[0]; {
 	case c < 0x80:
@@ -260,7 +260,7 @@ func (r *unpacker) value(depth int) lua.LValue {
 	case c == 0xdf:
 		return r.object(int(r.uint(4)), depth)
 	}
-	r.l.RaiseError("Bad data format in input.")
+	raise(r.l, "Bad data format in input.")
 	return nil
 }
 
@@ -282,7 +282,7 @@ func (r *unpacker) object(n, depth int) lua.LValue {
 		v := r.value(depth + 1)
 		r.e.charge(r.l, 100)
 		if k == lua.LNil {
-			r.l.RaiseError("table index is nil")
+			raise(r.l, "table index is nil")
 		}
 		rawSet(t, k, v)
 	}

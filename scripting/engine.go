@@ -92,7 +92,7 @@ type Engine struct {
 	readonly *lua.LTable
 	stringMT *lua.LTable
 	handler  *lua.LFunction
-	rand     prng
+	rand     *Random
 
 	boxes  boxes
 	own    []float64 // places of the main state's registers
@@ -107,6 +107,7 @@ type Engine struct {
 	proto     int // of replies to redis.call
 	protected int // depth of protected calls
 	resumed   int // depth of coroutines
+	inner     int // Lua functions that Go code called since the running coroutine began
 	ticks     int // until the next look at the host
 	charged   int64
 	memLimit  int64
@@ -129,6 +130,8 @@ type Engine struct {
 type Options struct {
 	Version    string // REDIS_VERSION
 	VersionNum int    // REDIS_VERSION_NUM
+	// Random is what math.random draws from; engines may share one, if they have the same goroutine. Nil: one of its own.
+	Random *Random
 	// MemoryLimit bounds what one script may hold, bytes; 0 is DefaultMemoryLimit.
 	MemoryLimit int64
 }
@@ -144,8 +147,10 @@ func New(host Host, o Options) *Engine {
 	if o.MemoryLimit == 0 {
 		o.MemoryLimit = DefaultMemoryLimit
 	}
-	e := &Engine{host: host, memLimit: o.MemoryLimit, proto: 2, cjson: defaultJSON()}
-	e.rand.seed(0)
+	if o.Random == nil {
+		o.Random = NewRandom()
+	}
+	e := &Engine{host: host, memLimit: o.MemoryLimit, rand: o.Random, proto: 2, cjson: defaultJSON()}
 	e.open(o)
 	e.openLibraries()
 	return e
@@ -311,7 +316,7 @@ func (e *Engine) begin() {
 	e.fatal = nil
 	e.ticks = tickInterval
 	e.charged = 0
-	e.protected, e.resumed = 0, 0
+	e.protected, e.resumed, e.inner = 0, 0, 0
 	e.heapBase = 0
 	e.cursor = cursor{}
 	e.host.SetResp(2)

@@ -15,7 +15,6 @@ func TestFields(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		table := &lua.LTable{Metatable: lua.LNil}
 		model := map[lua.LValue]lua.LValue{}
-		var order []lua.LValue
 		keys := make([]lua.LValue, 30)
 		for i := range keys {
 			keys[i] = [...]lua.LValue{lua.LString(fmt.Sprint("k", i)), lua.LNumber(-i), lua.LNumber(float64(i) + .5), lua.LBool(i%2 == 0)}[i%4]
@@ -26,15 +25,11 @@ func TestFields(t *testing.T) {
 				v = lua.LNil
 			}
 			rawSet(table, k, v)
-			_, had := model[k]
 			switch {
 			case v == lua.LNil:
 				delete(model, k)
 			default:
 				model[k] = v
-			}
-			if v != lua.LNil && !had {
-				order = append(order, k)
 			}
 			got := map[lua.LValue]lua.LValue{}
 			for k, v := range elements(table) {

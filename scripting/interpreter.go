@@ -38,8 +38,14 @@ const (
 func (e *Engine) loop(l *lua.LState, base *frame) {
 	s := mirrorOf(l)
 	cf := s.currentFrame
+	if base != nil {
+		e.inner++ // who unwinds by a panic puts it right: guarded, coroutines, begin
+	}
 	if cf == nil || cf.Fn.IsG {
 		e.plainLoop(l, base)
+		if base != nil {
+			e.inner--
+		}
 		return
 	}
 	var (
@@ -188,7 +194,7 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 
 		case lua.OP_SETGLOBAL:
 			cf.Pc = pc
-			l.RaiseError(errReadonly)
+			raise(l, errReadonly)
 
 		case lua.OP_SETTABLE, lua.OP_SETTABLEKS:
 			b, c = int(inst&0x1ff), int(inst>>9)&0x1ff
@@ -381,7 +387,7 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 			for i, what := range [3]string{"initial value", "limit", "step"} {
 				n, ok := argNumber(r[a+i])
 				if !ok {
-					l.RaiseError("'for' %s must be a number", what)
+					raise(l, "'for' %s must be a number", what)
 				}
 				loop[i] = n
 			}
@@ -466,7 +472,7 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 				e.checkCall(l, a, r[a])
 			}
 			if cf.Idx > maxCalls || reg.top > maxRegisters-spareRegisters {
-				l.RaiseError("stack overflow")
+				raise(l, "stack overflow")
 			}
 			// A Lua function with plain parameters finds its arguments where they are, in registers that are now its own.
 			if op == lua.OP_TAILCALL || !isFunction || fn.IsG || fn.Proto.IsVarArg != 0 || len(fn.Proto.FunctionPrototypes) != 0 {
@@ -478,6 +484,9 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 		}
 		cf.Pc = pc
 		if jumpTable[op](l, inst, base) == 1 {
+			if base != nil {
+				e.inner--
+			}
 			return
 		}
 		cf = s.currentFrame
@@ -584,7 +593,7 @@ func (e *Engine) index(l *lua.LState, t *lua.LTable, key lua.LValue) (v lua.LVal
 			return lua.LNil, false
 		}
 	}
-	l.RaiseError("loop in gettable")
+	raise(l, "loop in gettable")
 	return lua.LNil, false
 }
 
@@ -660,7 +669,7 @@ func (e *Engine) store(l *lua.LState, t *lua.LTable, key, v lua.LValue) bool {
 	for range maxMetaLoop {
 		if wordsOf(&t.Metatable).word != nilWord {
 			if e.isReadonly(t) {
-				l.RaiseError(errReadonly)
+				raise(l, errReadonly)
 			}
 			if mt, ok := t.Metatable.(*lua.LTable); ok && rawGet(t, key) == lua.LNil {
 				switch h := mt.RawGetString("__newindex").(type) {
@@ -676,15 +685,15 @@ func (e *Engine) store(l *lua.LState, t *lua.LTable, key, v lua.LValue) bool {
 		switch k := key.(type) {
 		case lua.LNumber:
 			if k != k {
-				l.RaiseError("table index is NaN")
+				raise(l, "table index is NaN")
 			}
 		case *lua.LNilType:
-			l.RaiseError("table index is nil")
+			raise(l, "table index is nil")
 		}
 		rawSet(t, key, v)
 		return true
 	}
-	l.RaiseError("loop in settable")
+	raise(l, "loop in settable")
 	return false
 }
 

@@ -1,8 +1,6 @@
 package scripting
 
 import (
-	"sort"
-
 	lua "github.com/yuin/gopher-lua"
 )
 
@@ -11,15 +9,15 @@ import (
 func (e *Engine) fixTable(t *lua.LTable) {
 	set := func(name string, fn lua.LGFunction) { rawSetString(t, name, e.fn(fn)) }
 	set("concat", func(l *lua.LState) int {
-		t := checkTable(l, 1, "concat")
-		sep := optString(l, 2, "concat", "")
-		i, j := optInt(l, 3, "concat", 1), optInt(l, 4, "concat", length(t))
+		t := checkTable(l, 1)
+		sep := optString(l, 2, "")
+		i, j := optInt(l, 3, 1), optInt(l, 4, length(t))
 		total := 0
 		for k := i; k <= j; k++ {
 			v := rawGetInt(t, k)
 			s, ok := argString(v)
 			if !ok {
-				l.RaiseError("invalid value (%s) at index %d in table for 'concat'", v.Type().String(), k)
+				raise(l, "invalid value (%s) at index %d in table for 'concat'", v.Type().String(), k)
 			}
 			total += len(s) + len(sep)
 			if total > chargeStep {
@@ -49,14 +47,14 @@ func (e *Engine) fixTable(t *lua.LTable) {
 		return 1
 	})
 	set("insert", func(l *lua.LState) int {
-		t := checkTable(l, 1, "insert")
+		t := checkTable(l, 1)
 		e.checkWritable(l, t)
 		n := length(t) + 1
 		switch l.GetTop() {
 		case 2:
 			rawSet(t, lua.LNumber(n), l.Get(2))
 		case 3:
-			pos := checkInt(l, 2, "insert")
+			pos := checkInt(l, 2)
 			v := l.Get(3)
 			i := n
 			if pos >= 1 && pos < n {
@@ -78,15 +76,15 @@ func (e *Engine) fixTable(t *lua.LTable) {
 			}
 			rawSet(t, lua.LNumber(pos), v)
 		default:
-			l.RaiseError("wrong number of arguments to 'insert'")
+			raise(l, "wrong number of arguments to 'insert'")
 		}
 		return 0
 	})
 	set("remove", func(l *lua.LState) int {
-		t := checkTable(l, 1, "remove")
+		t := checkTable(l, 1)
 		e.checkWritable(l, t)
 		n := length(t)
-		pos := optInt(l, 2, "remove", n)
+		pos := optInt(l, 2, n)
 		if pos < 1 || pos > n {
 			return 0
 		}
@@ -102,15 +100,15 @@ func (e *Engine) fixTable(t *lua.LTable) {
 		l.Push(v)
 		return 1
 	})
-	set("getn", func(l *lua.LState) int { return pushNumber(l, float64(length(checkTable(l, 1, "getn")))) })
+	set("getn", func(l *lua.LState) int { return pushNumber(l, float64(length(checkTable(l, 1)))) })
 	set("setn", func(l *lua.LState) int {
-		checkTable(l, 1, "setn")
-		l.RaiseError("'setn' is obsolete")
+		checkTable(l, 1)
+		raise(l, "'setn' is obsolete")
 		return 0
 	})
 	set("maxn", func(l *lua.LState) int {
 		best := 0.0
-		t := checkTable(l, 1, "maxn")
+		t := checkTable(l, 1)
 		for k := range elements(t) {
 			if n, ok := k.(lua.LNumber); ok && float64(n) > best {
 				best = float64(n)
@@ -119,7 +117,7 @@ func (e *Engine) fixTable(t *lua.LTable) {
 		return pushNumber(l, best)
 	})
 	set("foreach", func(l *lua.LState) int {
-		t, fn := checkTable(l, 1, "foreach"), l.CheckFunction(2)
+		t, fn := checkTable(l, 1), checkFunction(l, 2)
 		for k, v := range elements(t) {
 			l.Push(fn)
 			l.Push(k)
@@ -133,7 +131,7 @@ func (e *Engine) fixTable(t *lua.LTable) {
 		return 0
 	})
 	set("foreachi", func(l *lua.LState) int {
-		t, fn := checkTable(l, 1, "foreachi"), l.CheckFunction(2)
+		t, fn := checkTable(l, 1), checkFunction(l, 2)
 		for i, n := 1, length(t); i <= n; i++ {
 			l.Push(fn)
 			l.Push(lua.LNumber(i))
@@ -147,35 +145,87 @@ func (e *Engine) fixTable(t *lua.LTable) {
 		return 0
 	})
 	set("sort", func(l *lua.LState) int {
-		t := checkTable(l, 1, "sort")
+		t := checkTable(l, 1)
 		e.checkWritable(l, t)
-		s := &sorter{l: l, t: t, n: length(t)}
+		s := &sorter{l: l, t: t}
 		if l.Get(2) != lua.LNil {
-			s.fn = l.CheckFunction(2)
+			s.fn = checkFunction(l, 2)
 		}
-		sort.Sort(s)
+		s.sort(1, length(t))
 		return 0
 	})
 }
 
-// sorter sorts the array part of a table in place.
+// sorter sorts a table in place. It is Lua's own quicksort, with the median of three as the pivot and the smaller side first, because scripts see
+// in which order their function is asked and how equal elements end up. A function that is no order leads the search for the next element past
+// the ends, which is how Lua finds out.
 type sorter struct {
 	l  *lua.LState
 	t  *lua.LTable
 	fn *lua.LFunction
-	n  int
 }
 
-func (s *sorter) Len() int { return s.n }
+func (s *sorter) at(i int) lua.LValue { return rawGetInt(s.t, i) }
 
-func (s *sorter) Swap(i, j int) {
-	a, b := rawGetInt(s.t, i+1), rawGetInt(s.t, j+1)
-	rawSetInt(s.t, i+1, b)
-	rawSetInt(s.t, j+1, a)
+func (s *sorter) swap(i, j int) {
+	a, b := s.at(i), s.at(j)
+	rawSet(s.t, lua.LNumber(i), b)
+	rawSet(s.t, lua.LNumber(j), a)
 }
 
-func (s *sorter) Less(i, j int) bool {
-	a, b := rawGetInt(s.t, i+1), rawGetInt(s.t, j+1)
+// order swaps two elements if the later one belongs before the other.
+func (s *sorter) order(i, j int) {
+	if s.less(s.at(j), s.at(i)) {
+		s.swap(i, j)
+	}
+}
+
+func (s *sorter) sort(low, high int) {
+	for low < high {
+		s.order(low, high)
+		if high-low == 1 {
+			return
+		}
+		middle := (low + high) / 2
+		if s.less(s.at(middle), s.at(low)) {
+			s.swap(middle, low)
+		} else {
+			s.order(middle, high)
+		}
+		if high-low == 2 {
+			return
+		}
+		pivot := s.at(middle)
+		s.swap(middle, high-1)
+		i, j := low, high-1
+		for {
+			for i++; s.less(s.at(i), pivot); i++ {
+				if i > high {
+					raise(s.l, "invalid order function for sorting")
+				}
+			}
+			for j--; s.less(pivot, s.at(j)); j-- {
+				if j < low {
+					raise(s.l, "invalid order function for sorting")
+				}
+			}
+			if j < i {
+				break
+			}
+			s.swap(i, j)
+		}
+		s.swap(high-1, i)
+		if i-low < high-i {
+			s.sort(low, i-1)
+			low = i + 1
+		} else {
+			s.sort(i+1, high)
+			high = i - 1
+		}
+	}
+}
+
+func (s *sorter) less(a, b lua.LValue) bool {
 	if s.fn == nil {
 		switch x := a.(type) {
 		case lua.LNumber:
@@ -187,8 +237,11 @@ func (s *sorter) Less(i, j int) bool {
 				return x < y
 			}
 		}
+		// The library's function compares, not the script: no place stands before its errors.
 		if a.Type() != b.Type() {
 			s.l.Error(lua.LString("attempt to compare "+a.Type().String()+" with "+b.Type().String()), 0)
+		} else if s.l.GetMetaField(a, "__lt") == lua.LNil {
+			s.l.Error(lua.LString("attempt to compare two "+a.Type().String()+" values"), 0)
 		}
 		return s.l.LessThan(a, b)
 	}
