@@ -2,9 +2,12 @@
 // holds its data in memory and serves it. It is started like redis-server:
 //
 //	redis-inmemory-replica [FILE.conf] [--directive value ...]
+//
+// With --demo as its first argument it brings a master of its own.
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -13,6 +16,7 @@ import (
 	"syscall"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/demo"
 	"github.com/raniellyferreira/redis-inmemory-replica/redisreplica"
 )
 
@@ -27,6 +31,9 @@ func main() {
 }
 
 func run(args []string) int {
+	if len(args) > 0 && args[0] == "--demo" {
+		return runDemo(args[1:])
+	}
 	conf := config.New()
 	switch err := conf.LoadArgs(args, config.ProcessEnvironment()); {
 	case errors.Is(err, config.ErrHelp):
@@ -58,6 +65,18 @@ func run(args []string) int {
 		}
 	}()
 	if err := r.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// runDemo serves a master with a workload and a replica of it until the first signal. A second one ends the process at once.
+func runDemo(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	if err := demo.Run(ctx, args, config.ProcessEnvironment(), os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
