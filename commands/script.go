@@ -45,10 +45,12 @@ type scriptState struct {
 	out        []byte
 	failed     bool
 	mayYield   bool
-	overdue    bool  // it stepped aside at least once
-	aside      bool  // it stands aside now
-	sliceEnd   int64 // ns
-	now        int64 // the script's logical time, unix ms
+	overdue    bool // it stepped aside at least once
+	aside      bool // it stands aside now
+	waiting    *Client
+	hosting    *hosted // the transaction on the second stack, if one is there
+	sliceEnd   int64   // ns
+	now        int64   // the script's logical time, unix ms
 	runScript  func()
 	runFunc    func()
 	funcArgs   [][]byte // of the FCALL
