@@ -122,6 +122,7 @@ type Engine struct {
 	deadline    int64 // ns; 0 none
 	numBuf      []byte
 	scratch     []byte
+	arguments   arguments
 
 	byText, bySHA map[string]*Script // what Eval and LoadScript keep
 }
@@ -266,10 +267,11 @@ func (e *Engine) Running() bool { return e.running }
 
 // Run executes a script and appends its reply to dst in the protocol given. A script that fails answers an error; failed says so.
 func (e *Engine) Run(dst []byte, s *Script, keys, argv [][]byte, proto int) (out []byte, failed bool) {
-	rawSetString(e.globals, "KEYS", e.stringArray(keys))
-	rawSetString(e.globals, "ARGV", e.stringArray(argv))
+	e.arguments.fill(keys, argv)
 	e.l.Push(s.fn)
-	return e.run(dst, s, 0, proto)
+	out, failed = e.run(dst, s, 0, proto)
+	e.arguments.empty()
+	return out, failed
 }
 
 // run calls the function that was pushed, with nargs arguments.

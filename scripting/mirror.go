@@ -116,9 +116,10 @@ type iface struct{ tab, word unsafe.Pointer }
 
 func wordsOf(v *lua.LValue) *iface { return (*iface)(unsafe.Pointer(v)) }
 
-// numberTab is the first word of every LValue that holds a number; nilWord the second of LNil.
+// numberTab is the first word of every LValue that holds a number, stringTab of every one that holds a string; nilWord the second of LNil.
 var (
 	numberTab = func() unsafe.Pointer { v := lua.LValue(lua.LNumber(1)); return wordsOf(&v).tab }()
+	stringTab = func() unsafe.Pointer { v := lua.LValue(lua.LString("")); return wordsOf(&v).tab }()
 	nilWord   = func() unsafe.Pointer { v := lua.LValue(lua.LNil); return wordsOf(&v).word }()
 )
 

@@ -64,8 +64,9 @@ func (e *Engine) open(o Options) {
 		rawSetString(g, name, libs[name])
 	}
 	rawSetString(g, "server", libs["redis"])
-	rawSetString(g, "KEYS", l.NewTable())
-	rawSetString(g, "ARGV", l.NewTable())
+	e.arguments.keys, e.arguments.argv = l.NewTable(), l.NewTable()
+	rawSetString(g, "KEYS", e.arguments.keys)
+	rawSetString(g, "ARGV", e.arguments.argv)
 	rawSetString(g, "_G", g)
 	mt := l.NewTable()
 	mt.Metatable = e.readonly
