@@ -123,6 +123,7 @@ type Engine struct {
 	numBuf      []byte
 	scratch     []byte
 	arguments   arguments
+	pool        pool
 
 	byText, bySHA map[string]*Script // what Eval and LoadScript keep
 }
@@ -268,8 +269,10 @@ func (e *Engine) Running() bool { return e.running }
 // Run executes a script and appends its reply to dst in the protocol given. A script that fails answers an error; failed says so.
 func (e *Engine) Run(dst []byte, s *Script, keys, argv [][]byte, proto int) (out []byte, failed bool) {
 	e.arguments.fill(keys, argv)
+	e.pool.begin()
 	e.l.Push(s.fn)
 	out, failed = e.run(dst, s, 0, proto)
+	e.pool.end()
 	e.arguments.empty()
 	return out, failed
 }

@@ -107,10 +107,12 @@ func (m *tableMirror) rehash(i, total int) {
 	var uses [maxArrayBits + 1]int // of indexes above 2^(n-1) up to 2^n
 	use := func(i int) { uses[bits.Len(uint(i-1))]++ }
 	indexes := 0
-	for j := range m.array {
-		if wordsOf(&m.array[j]).word != nilWord {
-			use(j + 1)
-			indexes++
+	for n, j := 0, 0; j < len(m.array); n++ {
+		for end := min(1<<n, len(m.array)); j < end; j++ {
+			if wordsOf(&m.array[j]).word != nilWord {
+				uses[n]++
+				indexes++
+			}
 		}
 	}
 	total += indexes
@@ -148,8 +150,17 @@ func (m *tableMirror) resize(size, fields int) {
 	}
 	old := m.array
 	if size > len(old) {
-		m.array = make([]lua.LValue, size)
-		for i := copy(m.array, old); i < size; i++ {
+		if size <= cap(old) {
+			m.array = old[:size]
+		} else {
+			room := size
+			if size < 64 {
+				room = max(4, 2*size) // small arrays grow often
+			}
+			m.array = make([]lua.LValue, size, room)
+			copy(m.array, old)
+		}
+		for i := len(old); i < size; i++ {
 			m.array[i] = lua.LNil
 		}
 	} else if size < len(old) {
@@ -348,7 +359,7 @@ func (e *Engine) iterate(l *lua.LState, t *lua.LTable, fn *lua.LFunction, r []lu
 	m := tableOf(t)
 	var k, v lua.LValue
 	if n, ok := r[0].(lua.LNumber); ok && (n >= 1 || fn == e.inext) && uint(int(n)) < uint(len(m.array)) && lua.LNumber(int(n)) == n && wordsOf(&m.array[int(n)]).word != nilWord {
-		k, v = e.boxes.number(float64(n)+1), m.array[int(n)]
+		k, v = e.number(float64(n)+1), m.array[int(n)]
 	} else if fn == e.inext {
 		k, v = lua.LNil, lua.LNil
 	} else if k, v, ok = e.cursor.next(t, r[0]); !ok {

@@ -155,9 +155,16 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 		case lua.OP_NEWTABLE:
 			b, c = size(int(inst&0x1ff)), size(int(inst>>9)&0x1ff)
 			{
-				t := &lua.LTable{Metatable: lua.LNil}
-				if b+c > 0 {
-					tableOf(t).resize(b, c)
+				t := e.pool.table()
+				m := tableOf(t)
+				if b > 0 {
+					m.array = e.pool.array(b, b)
+					for i := range m.array {
+						m.array[i] = lua.LNil
+					}
+				}
+				if c > 0 {
+					m.resize(b, c)
 				}
 				if c > 0 {
 					tableOf(t).strdict = make(map[string]lua.LValue, c)
@@ -200,7 +207,7 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 			b, c = int(inst&0x1ff), int(inst>>9)&0x1ff
 			vb, vc = operand(r, k, b), operand(r, k, c)
 			if own != nil && wordsOf(&vc).tab == numberTab && c < rkBit {
-				vc = e.boxes.number(*(*float64)(wordsOf(&vc).word))
+				vc = e.number(*(*float64)(wordsOf(&vc).word))
 			}
 			if t, ok := r[a].(*lua.LTable); ok {
 				m := tableOf(t)
@@ -214,7 +221,10 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 							m.array[i] = vc
 							continue
 						} else if i >= 0 && lua.LNumber(i+1) == x {
-							setOther(m, e.boxes.number(float64(x)), vc)
+							if i == len(m.array) && e.pool.appendTo(m, vc) {
+								continue
+							}
+							setOther(m, e.number(float64(x)), vc)
 							continue
 						}
 					}
@@ -392,8 +402,8 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 				loop[i] = n
 			}
 			// The counter is nobody's but this loop's: it changes in place.
-			r[a] = ownNumber(loop[0] - loop[2])
-			r[a+1], r[a+2] = e.boxes.number(loop[1]), e.boxes.number(loop[2])
+			r[a] = numberAt(e.place(loop[0] - loop[2]))
+			r[a+1], r[a+2] = e.number(loop[1]), e.number(loop[2])
 			if t := lb + a + 3; t > reg.top {
 				reg.top = t
 			}
@@ -539,7 +549,7 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 				r[a] = numberAt(p)
 			}
 		} else {
-			r[a] = e.boxes.number(z)
+			r[a] = e.number(z)
 		}
 
 	stored: // an instruction is done that left its result in register a

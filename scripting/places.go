@@ -48,7 +48,7 @@ func (e *Engine) settle(r []lua.LValue, own []float64, lo, hi int) {
 	}
 	for i := lo; i < hi && i < len(r); i++ {
 		if w := wordsOf(&r[i]); w.tab == numberTab && w.word == unsafe.Pointer(&own[i]) {
-			r[i] = e.boxes.number(own[i])
+			r[i] = e.number(own[i])
 		}
 	}
 }
