@@ -132,6 +132,9 @@ type LoopInfo struct {
 	NetInput         int64 // bytes
 	NetOutput        int64
 	Reads, Writes    int64
+	// TurnBuckets[i] counts turns shorter than 1<<i ns and not shorter than half of that, the last one also longer ones; since
+	// the last CONFIG RESETSTAT.
+	TurnBuckets [36]uint64
 }
 
 // LinkInfo is the state of the link to the master, as INFO replication and
@@ -154,6 +157,10 @@ type LinkInfo struct {
 	FullSyncs        int64
 	PartialSyncs     int64
 	Reconnects       int64
+	Synced           bool  // the data held is a dataset of a master
+	SyncsTimed       int64 // full syncs that ended well, and what they took
+	SyncNanos        int64
+	LastSyncNanos    int64
 }
 
 // Stats are the counters of INFO stats that commands maintain.
@@ -235,6 +242,7 @@ type Server struct {
 	readyKeys      []watchID
 	readySpare     []watchID // storage for the next round of readyKeys
 	servingBlocked bool
+	quiet          quietClient
 	timeouts       timeoutHeap
 	timerAt        int64 // unix ms for which a timer runs, 0 none
 	lim            object.Limits
@@ -289,8 +297,9 @@ type Server struct {
 	// memoryShort: before the command in execution there was too much memory, and nothing to evict.
 	memoryShort bool
 	// clientsMax is maxmemory-clients in bytes, 0 for none; clientsSum what the clients that count take together, as last noted.
-	clientsMax, clientsSum int64
-	heapLive               int64 // bytes alive on the Go heap, as of the last cron
+	// noVictimUntil is the unix time in ms before which nobody is looked for who could be dropped.
+	clientsMax, clientsSum, noVictimUntil int64
+	heapLive                              int64 // bytes alive on the Go heap, as of the last cron
 	// peakMemory and startupMemory are INFO's, bytes.
 	peakMemory, startupMemory int64
 }
@@ -520,6 +529,17 @@ func (s *Server) SwapKeyspace(ks *keyspace.Keyspace) {
 type clientList struct {
 	head, tail *Client
 	n          int
+	turn       *Client // next of those that cron looks at in turn; nil for the head
+}
+
+// nextInTurn goes round the list, which must not be empty.
+func (l *clientList) nextInTurn() *Client {
+	c := l.turn
+	if c == nil {
+		c = l.head
+	}
+	l.turn = c.next
+	return c
 }
 
 func (l *clientList) add(c *Client) {
@@ -534,6 +554,9 @@ func (l *clientList) add(c *Client) {
 }
 
 func (l *clientList) remove(c *Client) {
+	if l.turn == c {
+		l.turn = c.next
+	}
 	if c.prev != nil {
 		c.prev.next = c.next
 	} else {

@@ -120,6 +120,7 @@ func (r *Replica) Loop() commands.LoopInfo {
 		Turns: int64(t.Callbacks), BusyNanos: int64(t.Busy), LongestTurnNanos: int64(t.Longest),
 		Connections: int64(s.Accepted), Rejected: int64(s.Rejected),
 		NetInput: int64(s.BytesIn), NetOutput: int64(s.BytesOut), Reads: r.reads, Writes: r.writes,
+		TurnBuckets: t.Buckets,
 	}
 }
 
@@ -132,7 +133,10 @@ func (r *Replica) ResetLoopStats() { r.loop.ResetTurnStats() }
 // Replication reports the link to the master.
 func (r *Replica) Replication() commands.LinkInfo {
 	if r.link == nil {
-		return commands.LinkInfo{Configured: r.linkHost != "", Host: r.linkHost, Port: r.linkPort, State: "connect", LastIOSeconds: -1, DownSinceSeconds: -1}
+		return commands.LinkInfo{
+			Configured: r.linkHost != "", Host: r.linkHost, Port: r.linkPort, State: "connect", LastIOSeconds: -1, DownSinceSeconds: -1,
+			Synced: r.synced, SyncsTimed: r.syncs, SyncNanos: r.syncNanos, LastSyncNanos: r.lastSync,
+		}
 	}
 	st := r.link.Status()
 	info := commands.LinkInfo{
@@ -143,6 +147,7 @@ func (r *Replica) Replication() commands.LinkInfo {
 		SyncTotalBytes: st.SyncTotal, SyncReadBytes: st.SyncRead,
 		SyncStartMilli: r.syncStart, ReadOffset: r.stream.Received(),
 		FullSyncs: st.FullSyncs, PartialSyncs: st.PartialSyncs, Reconnects: r.reconnect,
+		Synced: r.synced, SyncsTimed: r.syncs, SyncNanos: r.syncNanos, LastSyncNanos: r.lastSync,
 	}
 	for _, c := range r.queue {
 		if !r.fed || c != r.queue[0] {
@@ -176,6 +181,10 @@ func (r *Replica) watchConfig() {
 		}
 		return nil
 	}, "maxclients")
+	r.conf.OnChange(func() error {
+		r.loop.SetTCPKeepAlive(time.Duration(r.v.TCPKeepalive) * time.Second)
+		return nil
+	}, "tcp-keepalive")
 	r.conf.OnChange(func() error {
 		for _, secret := range r.conf.Passwords() {
 			r.log.Hide(secret)

@@ -216,6 +216,9 @@ func (h *linkHostOf) Install(l masterlink.Loaded, info masterlink.SyncInfo) {
 		r.resync("the filters changed while the dataset was being loaded")
 		return
 	}
+	r.lastSync = r.Nanos() - r.syncAt
+	r.syncs++
+	r.syncNanos += r.lastSync
 	r.Logf(commands.LogNotice, "Loaded %d keys in %d ms", ld.Keys, time.Now().UnixMilli()-r.syncStart)
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/raniellyferreira/redis-inmemory-replica/commands"
 	"github.com/raniellyferreira/redis-inmemory-replica/eventloop"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/httpapi"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/keyspace"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/logging"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/masterlink"
@@ -71,14 +72,18 @@ type Replica struct {
 	// offset of the last byte.
 	syncAt, arrived, oldest int64
 	received                int64
+	syncs, syncNanos        int64 // full syncs that ended well, ns they took
+	lastSync                int64 // ns
 	reconnect               int64
 	heap                    heapReader
-	reads                   int64 // chunks of input, and outputs of callbacks (INFO)
+	soft                    []*conn // whose output is above the soft limit
+	reads                   int64   // chunks of input, and outputs of callbacks (INFO)
 	writes                  int64
-	tlsServer               *tlsio.Server // nil without tls-port
-	tlsConfig               *tls.Config   // of tlsServer
-	tlsClient               *tls.Config   // for connections to the master; nil without tls-replication
-	tlsPort                 int           // that tlsServer listens on
+	tlsServer               *tlsio.Server   // nil without tls-port
+	tlsConfig               *tls.Config     // of tlsServer
+	tlsClient               *tls.Config     // for connections to the master; nil without tls-replication
+	tlsPort                 int             // that tlsServer listens on
+	ops                     *httpapi.Server // nil without metrics-addr
 
 	redirects *redirect.Pool                  // to the present master, nil until needed
 	retired   []*redirect.Pool                // to earlier ones, until they have ended
@@ -153,7 +158,16 @@ func NewFromConfig(conf *config.Registry, log *logging.Logger) (*Replica, error)
 	r.master = srv.NewMasterClient(0)
 	r.watchConfig()
 	r.watchTLS()
+	if err := r.openOps(); err != nil {
+		if r.tlsServer != nil {
+			r.tlsServer.Close()
+		}
+		loop.Stop()
+		ks.Release()
+		return nil, err
+	}
 	if err := r.openStartup(); err != nil {
+		r.closeOps()
 		if r.tlsServer != nil {
 			r.tlsServer.Close()
 		}
@@ -240,10 +254,12 @@ func (r *Replica) Run() error {
 	for _, a := range r.TLSAddrs() {
 		r.log.Noticef("Ready to accept TLS connections on %s", a)
 	}
+	r.serveOps()
 	if r.startup != nil {
 		r.startup.begin(r)
 	}
 	err := r.loop.Run()
+	r.closeOps()
 	// The loop is gone: its goroutine is this one.
 	if err == nil {
 		err = r.startErr

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"net"
 	"net/netip"
-	"syscall"
 	"time"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/commands"
@@ -145,12 +144,9 @@ func (r *Replica) masterDialer() func(ctx context.Context, network, addr string)
 // many descriptors to keep free, when each client may come by TLS: its socket and
 // the two ends of a pair.
 func fitTLS(maxClients int) (fit, reserve int) {
-	var lim syscall.Rlimit
 	fit = maxClients
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &lim); err == nil {
-		if room := int64(min(lim.Max, 1<<30)) - 100; int64(fit) > room/3 {
-			fit = int(max(room/3, 1))
-		}
+	if limit := openFileLimit(); limit > 0 {
+		fit = int(min(int64(fit), max((limit-100)/3, 1)))
 	}
 	return fit, 32 + 2*fit
 }

@@ -95,6 +95,7 @@ type Engine struct {
 	rand     prng
 
 	boxes     boxes
+	own       []float64 // places of the main state's registers
 	stringLib *lua.LTable
 	plainLoop loopFunc // the library's own
 

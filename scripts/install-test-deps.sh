@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests talk to (Debian or Ubuntu): redis-server 7, redis-cli and redis-benchmark, redis-sentinel, redis-py,
-# prometheus-redis-exporter, Node.js, and (not as root, into the user's cache) the Node.js libraries and the Go ones.
+# prometheus-redis-exporter, a headless Chromium, Node.js, and (not as root, into the user's cache) the Node.js libraries and the Go ones.
 # Does nothing where all of it stands already. The packaged services are not started.
 set -euo pipefail
 
@@ -25,6 +25,7 @@ command -v redis-sentinel >/dev/null || missing+=(redis-sentinel)
 command -v prometheus-redis-exporter >/dev/null || missing+=(prometheus-redis-exporter)
 command -v node >/dev/null || missing+=(nodejs)
 command -v npm >/dev/null || missing+=(npm)
+command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null || missing+=(chromium-headless-shell)
 if [ ${#missing[@]} -eq 0 ]; then
 	libraries
 	exit

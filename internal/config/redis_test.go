@@ -220,6 +220,7 @@ func otherValue(d *Directive) string {
 		"aof_rewrite_cpulist": "0", "bgsave_cpulist": "0", "tcp-backlog": "17", "databases": "3", "hz": "33",
 		"tls-protocols": "TLSv1.2", "socket-mark-id": "0", "replica-filter-databases": "0 2-5 !3",
 		"replica-filter-keys": `user:* !user:tmp:* "a b"`, "replica-filter-commands": "!publish !@scripting", "bind-source-addr": "127.0.0.1", "cluster-announce-hostname": "host-1.example", "aclfile": "",
+		"metrics-addr": "127.0.0.1:9121",
 	}
 	if v, ok := special[d.Name]; ok {
 		return v

@@ -54,6 +54,7 @@ func New() *Registry {
 	memoryRows(r, v)
 	encodingRows(r, v)
 	monitoringRows(r, v)
+	operationsRows(r, v)
 	persistenceRows(r, v)
 	clusterRows(r)
 	systemRows(r, v)

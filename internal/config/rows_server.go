@@ -8,6 +8,8 @@ var (
 	logLevels   = words("debug", "verbose", "notice", "warning")
 	logFormats  = words("text", "json")
 	permissions = words("no", "yes", "local")
+	// supervisions are in redis-server's order.
+	supervisions = words("upstart", "systemd", "auto", "no")
 	tlsAuths    = words("no", "yes", "optional")
 	aclPubsubs  = []word{{"allchannels", int(AllChannels)}, {"resetchannels", int(ResetChannels)}}
 
@@ -69,14 +71,14 @@ func generalRows(r *Registry, v *Values) {
 	r.section("General")
 	integer(r, "databases", &v.Databases, signed(1, maxInt), 16, "Number of databases.").with(Immutable).by("internal/keyspace")
 	dirRow(r, &v.Dir).by("redisreplica")
-	r.bool("daemonize", &v.Daemonize, false, "Detach from the terminal. This server stays in the foreground: leave that to a service manager.").with(Immutable | NoEffect)
+	r.bool("daemonize", &v.Daemonize, false, "Run in the background: the command returns when the server can be reached, or with the reason why it cannot start. Without a logfile its log goes nowhere. Without meaning under supervised, and refused on Windows.").with(Immutable).by("main")
 	r.text("pidfile", &v.PidFile, "", nil, "File that holds the process id while the server runs.").with(Immutable).by("main")
 	enum(r, "loglevel", &v.LogLevel, logLevels, LogNotice, "Least severe level that is logged.").by("internal/logging")
 	r.text("logfile", &v.LogFile, "", nil, "File to log to; empty logs to standard output.").orEmpty().with(Immutable).by("internal/logging")
 	enum(r, "log-format", &v.LogFormat, logFormats, LogText, "Shape of log lines: text as Redis writes them, or one JSON object a line.").with(Immutable | Own).by("internal/logging")
-	r.bool("syslog-enabled", &v.SyslogEnabled, false, "Also log to the system log.").with(Immutable | NoEffect)
-	r.text("syslog-ident", &v.SyslogIdent, "redis", nil, "Name in the system log.").with(Immutable | NoEffect)
-	enum(r, "syslog-facility", &v.SyslogFacility, syslogFacilities, 0, "Facility in the system log.").with(Immutable | NoEffect)
+	r.bool("syslog-enabled", &v.SyslogEnabled, false, "Also log to the system log (not on Windows).").with(Immutable).by("internal/logging")
+	r.text("syslog-ident", &v.SyslogIdent, "redis", nil, "Name in the system log.").with(Immutable).by("internal/logging")
+	enum(r, "syslog-facility", &v.SyslogFacility, syslogFacilities, 0, "Facility in the system log.").with(Immutable).by("internal/logging")
 	integer(r, "hz", &v.Hz, signed(0, maxInt), 10, "Background ticks a second; values outside 1 to 500 are moved to the nearest of them.").applies(func() error {
 		clampHz(v)
 		return nil
@@ -137,7 +139,7 @@ func systemRows(r *Registry, v *Values) {
 	cpus("bio_cpulist", "background threads")
 	cpus("aof_rewrite_cpulist", "the append-only rewriter")
 	cpus("bgsave_cpulist", "the snapshot child")
-	enum(r, "supervised", new(int), words("upstart", "systemd", "auto", "no"), 3, "Service manager to report readiness to.").with(Immutable | NoEffect)
+	enum(r, "supervised", &v.Supervised, supervisions, SupervisedNo, "Service manager to report readiness, state and end to: systemd, or auto for systemd where it asks for it (NOTIFY_SOCKET). Of upstart nothing is known here.").with(Immutable).by("main")
 	enum(r, "oom-score-adj", new(int), []word{{"no", 0}, {"yes", 1}, {"relative", 1}, {"absolute", 2}}, 0, "Whether to tell the kernel whom to end first when memory runs out.").with(NoEffect)
 	oomScoresRow(r, "oom-score-adj-values", "Scores for a master, a replica and a forked child.").with(NoEffect)
 	r.bool("disable-thp", new(bool), true, "Turn transparent huge pages off; they are a help to this server, which never forks.").with(Immutable | NoEffect)

@@ -69,6 +69,14 @@ type Values struct {
 	EnableProtectedConfigs Permission
 	EnableModuleCommand    Permission
 
+	// Operations.
+	MetricsAddr      string // host:port, "" for none
+	StatusPage       Permission
+	MetricsPprof     Permission
+	ReadyMaxLag      int   // ms, 0 for any
+	ReadyMaxLagBytes int64 // 0 for any
+	Supervised       Supervision
+
 	// Replication.
 	MasterHost                string // "" when not a replica
 	MasterPort                int
@@ -207,6 +215,17 @@ const (
 	LogVerbose
 	LogNotice
 	LogWarning
+)
+
+// Supervision is the service manager that readiness is reported to.
+type Supervision int
+
+// The service managers.
+const (
+	SupervisedUpstart Supervision = iota
+	SupervisedSystemd
+	SupervisedAuto
+	SupervisedNo
 )
 
 // LogFormat is the shape of log lines.

@@ -43,6 +43,7 @@ var rooms = []room{
 	{dir: "internal/masterlink", floor: 35},
 	{dir: "internal/tlsio", floor: 35},
 	{dir: "internal/redirect", floor: 35},
+	{dir: "internal/httpapi", floor: 35},
 	{dir: "internal/masterlink/mastertest", floor: 45, support: true},
 	{dir: "commands", floor: 30, owned: true},
 	{dir: "internal/keyspace", floor: 20, owned: true},
@@ -82,6 +83,7 @@ var onlyIn = []struct {
 }{
 	{"github.com/tidwall/evio", []string{"eventloop"}, true},
 	{"github.com/yuin/gopher-lua", []string{"scripting"}, true},
+	{"github.com/prometheus/client_golang", []string{"internal/httpapi"}, true},
 	{"github.com/tidwall/match", []string{"commands", "internal"}, true},
 }
 

@@ -1,5 +1,3 @@
-//go:build unix
-
 // Package testport hands out TCP ports for the servers that tests start.
 //
 // Asking the system for port 0 and closing the socket again gives a port that
@@ -17,8 +15,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -48,7 +44,7 @@ func Free() (int, error) {
 		if err != nil {
 			continue
 		}
-		if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		if lock(f) != nil {
 			f.Close()
 			continue
 		}

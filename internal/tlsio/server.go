@@ -7,12 +7,14 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 )
+
+// errNoListener is Listen's answer on other systems than Linux.
+var errNoListener = errors.New("TLS for clients (tls-port) needs Linux; put a TLS proxy in front of this server")
 
 // Options of a Server.
 type Options struct {
@@ -47,6 +49,9 @@ type Server struct {
 
 // Listen opens the listeners and starts to serve.
 func Listen(cfg *tls.Config, opt Options) (*Server, error) {
+	if !listens {
+		return nil, errNoListener
+	}
 	if opt.HandshakeTimeout <= 0 {
 		opt.HandshakeTimeout = 10 * time.Second
 	}
@@ -223,23 +228,6 @@ func (c *session) run() {
 	<-done
 }
 
-// pair makes the socket pair and returns the loop's end.
-func (c *session) pair() (fd int, err error) {
-	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return 0, err
-	}
-	f := os.NewFile(uintptr(fds[1]), "tls")
-	nc, err := net.FileConn(f)
-	_ = f.Close()
-	if err != nil {
-		_ = syscall.Close(fds[0])
-		return 0, err
-	}
-	c.inner = nc.(*net.UnixConn)
-	return fds[0], nil
-}
-
 // Sizes of the buffer for requests: an idle connection holds the small one.
 const (
 	smallBuffer = 1 << 10
@@ -291,13 +279,7 @@ func (c *session) replies(t *tls.Conn) {
 		)
 		err := raw.Read(func(fd uintptr) bool {
 			b := replyBuffers.Get().(*[]byte)
-			for {
-				n, no = syscall.Read(int(fd), *b)
-				if no != syscall.EINTR {
-					break
-				}
-			}
-			if no == syscall.EAGAIN {
+			if n, no = readSocket(fd, *b); no == syscall.EAGAIN {
 				replyBuffers.Put(b)
 				return false
 			}

@@ -3,7 +3,9 @@ package differential
 import (
 	"flag"
 	"math/rand/v2"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -50,7 +52,7 @@ func TestNewerCommands(t *testing.T) {
 	for done, failures := 0, 0; done < steps; done += 150 {
 		b := &batch{proto: 2 + g.rnd.IntN(2)}
 		for len(b.cmds) < 150 {
-			if cmd := g.command(); *newerFlag || !shows(cmd) {
+			if cmd := g.command(); !reworded(cmd) && (*newerFlag || !shows(cmd)) {
 				b.cmds = append(b.cmds, cmd)
 			}
 		}
@@ -62,4 +64,15 @@ func TestNewerCommands(t *testing.T) {
 			}
 		}
 	}
+}
+
+// reworded finds commands that later versions refuse in words of their own, or with two replies (a SET … GET whose digest is none).
+func reworded(cmd []string) bool {
+	switch strings.ToUpper(cmd[0]) {
+	case "XREADGROUP":
+		return slices.Index(cmd, ">") != len(cmd)-1 || slices.Index(cmd, "STREAMS") != len(cmd)-3
+	case "SET":
+		return slices.Contains(cmd, "GET") && (slices.Contains(cmd, "IFDEQ") || slices.Contains(cmd, "IFDNE"))
+	}
+	return false
 }

@@ -112,8 +112,7 @@ func (s *Server) Start(more ...string) error {
 	args := append(baseArgs(s.Port, s.Dir), s.Args...)
 	cmd := exec.Command(s.Path, append(args, more...)...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.Dir, logFile, logFile
-	// A test binary that dies takes its servers with it.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = dieWithParent()
 	if err := cmd.Start(); err != nil {
 		return err
 	}
@@ -193,7 +192,7 @@ func (s *Server) end(sig syscall.Signal) error {
 	}
 	cmd, done := s.cmd, s.done
 	s.cmd = nil
-	cmd.Process.Signal(syscall.SIGCONT)
+	resume(cmd.Process)
 	if err := cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
@@ -211,10 +210,18 @@ func (s *Server) end(sig syscall.Signal) error {
 }
 
 // Suspend stops the process where it stands (SIGSTOP); Resume lets it go on.
-func (s *Server) Suspend() error { return syscall.Kill(s.PID(), syscall.SIGSTOP) }
+func (s *Server) Suspend() error { return s.signal(suspend) }
 
 // Resume undoes Suspend.
-func (s *Server) Resume() error { return syscall.Kill(s.PID(), syscall.SIGCONT) }
+func (s *Server) Resume() error { return s.signal(resume) }
+
+func (s *Server) signal(send func(*os.Process) error) error {
+	p, err := os.FindProcess(s.PID())
+	if err != nil {
+		return err
+	}
+	return send(p)
+}
 
 // Close kills the process and removes its folder.
 func (s *Server) Close() {
