@@ -5,14 +5,17 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime"
 	"syscall"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/service"
 	"github.com/raniellyferreira/redis-inmemory-replica/redisreplica"
 )
 
@@ -28,7 +31,10 @@ func main() {
 
 func run(args []string) int {
 	conf := config.New()
-	switch err := conf.LoadArgs(args, config.ProcessEnvironment()); {
+	env := config.ProcessEnvironment()
+	var input bytes.Buffer // what was read of standard input, for the process in the background
+	env.Stdin = io.TeeReader(os.Stdin, &input)
+	switch err := conf.LoadArgs(args, env); {
 	case errors.Is(err, config.ErrHelp):
 		fmt.Print(config.Usage("redis-inmemory-replica"))
 		return 0
@@ -36,14 +42,19 @@ func run(args []string) int {
 		fmt.Println(config.Version("redis-inmemory-replica", redisreplica.Version, ""))
 		return 0
 	case err != nil:
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return fail(err)
+	}
+	if conf.Values.Daemonize && !redisreplica.Supervised(conf) && !service.Background() {
+		if err := service.Detach(input.Bytes()); err != nil {
+			return fail(err)
+		}
+		return 0
 	}
 	r, err := redisreplica.Open(conf)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return fail(err)
 	}
+	service.Started()
 	sig := make(chan os.Signal, 2)
 	signal.Notify(sig, syscall.SIGTERM, syscall.SIGINT)
 	go func() {
@@ -58,8 +69,14 @@ func run(args []string) int {
 		}
 	}()
 	if err := r.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return fail(err)
 	}
 	return 0
+}
+
+// fail says why the program ends, to whoever started it.
+func fail(err error) int {
+	fmt.Fprintln(os.Stderr, err)
+	service.Failed(err)
+	return 1
 }

@@ -60,6 +60,7 @@ var rooms = []room{
 	{dir: "internal", floor: 0, owned: true}, // the encodings: floor 0 unless a line says otherwise
 	{dir: "internal/config/gendoc", floor: 50},
 	{dir: "internal/logging", floor: 0},
+	{dir: "internal/service", floor: 0},
 	{dir: "internal/snapfile", floor: 0},
 	{dir: "internal/testport", floor: 0},
 	// The ground under floor 0: what the encodings are made of.
