@@ -26,9 +26,9 @@ build: ## the binary, at ./redis-inmemory-replica
 	$(GO) build -o $(BIN) .
 
 .PHONY: run
-run: build ## serve: MASTER=host:port follows it; without, a writable server (PORT=6380, ARGS="--directive value")
+run: build ## a replica on PORT=6380 of MASTER=host:port; without, of a master with a live workload that comes with it (ARGS="--directive value")
 ifeq ($(MASTER),)
-	./$(BIN) --port $(PORT) $(ARGS)
+	./$(BIN) --demo --port $(PORT) $(ARGS)
 else
 	./$(BIN) --port $(PORT) --replicaof $(subst :, ,$(MASTER)) $(ARGS)
 endif

@@ -2,10 +2,13 @@
 // holds its data in memory and serves it. It is started like redis-server:
 //
 //	redis-inmemory-replica [FILE.conf] [--directive value ...]
+//
+// With --demo as its first argument it brings a master of its own.
 package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +18,7 @@ import (
 	"syscall"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/demo"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/service"
 	"github.com/raniellyferreira/redis-inmemory-replica/redisreplica"
 )
@@ -30,6 +34,9 @@ func main() {
 }
 
 func run(args []string) int {
+	if len(args) > 0 && args[0] == "--demo" {
+		return runDemo(args[1:])
+	}
 	conf := config.New()
 	env := config.ProcessEnvironment()
 	var input bytes.Buffer // what was read of standard input, for the process in the background
@@ -79,4 +86,16 @@ func fail(err error) int {
 	fmt.Fprintln(os.Stderr, err)
 	service.Failed(err)
 	return 1
+}
+
+// runDemo serves a master with a workload and a replica of it until the first signal. A second one ends the process at once.
+func runDemo(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	if err := demo.Run(ctx, args, config.ProcessEnvironment(), os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
 }

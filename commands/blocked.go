@@ -178,13 +178,32 @@ func (c *Client) unblock(answer func()) {
 	}
 }
 
-// maybeQuiet drops what fn answers if the client wants no replies.
+// maybeQuiet drops what fn answers if the client wants no replies; messages to it pass.
 func (c *Client) maybeQuiet(fn func()) {
-	n := len(c.out)
-	fn()
-	if c.flags&(flagReplyOff|flagReplySkip) != 0 {
-		c.out = c.out[:n]
+	if c.flags&(flagReplyOff|flagReplySkip) == 0 {
+		n := len(c.out)
+		fn()
+		if c.flags&(flagReplyOff|flagReplySkip) != 0 {
+			c.out = c.out[:n]
+		}
+		return
 	}
+	s, n := c.srv, len(c.out)
+	outer := s.quiet
+	s.quiet = quietClient{c: c}
+	fn()
+	pushes := s.quiet.pushes
+	s.quiet = outer
+	if c.flags&(flagReplyOff|flagReplySkip) != 0 {
+		c.out = append(c.out[:n], pushes...)
+	}
+}
+
+// quietClient is the client in execution that may have turned its replies off, and what it is told all the same: messages of
+// channels, confirmations of subscriptions, invalidations.
+type quietClient struct {
+	c      *Client
+	pushes []byte
 }
 
 // keyReady notes that a key somebody waits for has changed.

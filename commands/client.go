@@ -90,7 +90,8 @@ type Client struct {
 	id     uint64
 
 	lastCmd   *Command
-	lastUsed  int64 // unix ms of the last command
+	lastUsed  int64 // unix ms at which it last sent something, or took some of its output
+	waiting   int   // bytes of output that waited when cron last looked
 	createdAt int64 // unix ms
 	commands  int64
 	bytesIn   int64
@@ -197,6 +198,17 @@ func (c *Client) closeAsync() {
 	c.flags |= flagCloseAfter
 }
 
+// Abandon drops the replies of a client whose connection is being closed, and has it execute nothing more.
+func (c *Client) Abandon() {
+	c.flags |= flagCloseAfter
+	if c.serving {
+		c.out = c.out[:0]
+	}
+}
+
+// holdsInput tells whether commands of the client wait in its reader until something has happened.
+func (c *Client) holdsInput() bool { return c.blocked != nil || c.flags&flagPostponed != 0 }
+
 // pushShared is push of what many clients get.
 func (c *Client) pushShared(p []byte, s Shared) {
 	if c.conn == nil || c.serving || c.flags&(flagClosed|flagReplicaConn) != 0 || c.srv.clientsMax > 0 {
@@ -205,6 +217,13 @@ func (c *Client) pushShared(p []byte, s Shared) {
 	}
 	c.bytesOut += int64(len(p))
 	c.conn.PushShared(p, s)
+}
+
+// passQuiet keeps what stands in the client's output from an offset on, even if its replies are dropped.
+func (c *Client) passQuiet(from int) {
+	if q := &c.srv.quiet; q.c == c {
+		q.pushes = append(q.pushes, c.out[from:]...)
+	}
 }
 
 // push sends bytes to a client that is not the one in execution: a pub/sub
@@ -216,6 +235,7 @@ func (c *Client) push(p []byte) {
 	if c.serving {
 		// Its own replies of this turn come first.
 		c.out = append(c.out, p...)
+		c.passQuiet(len(c.out) - len(p))
 		return
 	}
 	c.bytesOut += int64(len(p))

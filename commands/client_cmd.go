@@ -100,9 +100,13 @@ func (s *Server) describeClient(c *Client) string {
 			oll, events = 1, "rw"
 		}
 	}
-	qbuf := 0
+	qbuf, qbufFree, argv := 0, 0, 0
 	if c.reader != nil {
 		qbuf = c.reader.Buffered()
+		qbufFree = max(c.reader.BufferCap()-qbuf, 0)
+	}
+	for _, a := range c.args {
+		argv += len(a)
 	}
 	cmd := "NULL"
 	if c.lastCmd != nil {
@@ -112,9 +116,9 @@ func (s *Server) describeClient(c *Client) string {
 	if c.user != nil {
 		user = c.user.Name
 	}
-	return fmt.Sprintf("id=%d addr=%s laddr=%s fd=%d name=%s age=%d idle=%d flags=%s db=%d sub=%d psub=%d ssub=%d multi=%d qbuf=%d qbuf-free=0 argv-mem=0 multi-mem=%d rbs=0 rbp=0 obl=%d oll=%d omem=%d tot-mem=%d events=%s cmd=%s user=%s redir=%d resp=%d",
+	return fmt.Sprintf("id=%d addr=%s laddr=%s fd=%d name=%s age=%d idle=%d flags=%s db=%d sub=%d psub=%d ssub=%d multi=%d qbuf=%d qbuf-free=%d argv-mem=%d multi-mem=%d rbs=%d rbp=%d obl=%d oll=%d omem=%d tot-mem=%d events=%s cmd=%s user=%s redir=%d resp=%d",
 		c.id, addr, laddr, fd, c.name, (s.now-c.createdAt)/1000, (s.now-c.lastUsed)/1000, flags, c.db.ID,
-		sub, psub, ssub, multi, qbuf, multiMem, len(c.out), oll, omem, clientFixedSize+qbuf+omem+cap(c.out), events, cmd, user, c.trackingRedirect(), c.proto)
+		sub, psub, ssub, multi, qbuf, qbufFree, argv, multiMem, cap(c.out), cap(c.out), len(c.out), oll, omem, c.memory()+int64(cap(c.out)), events, cmd, user, c.trackingRedirect(), c.proto)
 }
 
 // flagLetters are the client's states as CLIENT LIST shows them.

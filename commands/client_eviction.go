@@ -3,7 +3,7 @@ package commands
 import "math/bits"
 
 // maxmemory-clients: when the buffers of all clients together take more than that, the largest clients are dropped until
-// they do not. CLIENT NO-EVICT exempts a client; replicas and masters are exempt by what they are.
+// they do not. CLIENT NO-EVICT exempts a client, though it counts; replicas and masters do not even count.
 //
 // Each client's share is noted when it was served and when it was pushed to; a sum above the limit is only a reason to
 // measure all clients anew, since output that has left meanwhile makes the sum too large.
@@ -17,10 +17,13 @@ func (s *Server) clientsLimit() int64 {
 	return n
 }
 
-// evictable tells whether the client counts, and may be dropped.
-func (c *Client) evictable() bool {
-	return c.flags&(flagReplicaConn|flagMaster|flagMonitor|flagInternal|flagNoEvict|flagClosed) == 0
+// counts tells whether the client's memory counts.
+func (c *Client) counts() bool {
+	return c.flags&(flagReplicaConn|flagMaster|flagInternal|flagClosed) == 0
 }
+
+// noVictimPause is how long in ms, after nobody was left that could be dropped, nobody is looked for.
+const noVictimPause = 100
 
 const (
 	subscriptionSize = 96 // of a channel or pattern, beside its name, bytes
@@ -55,7 +58,7 @@ func (s *Server) account(c *Client) {
 		return
 	}
 	n := int64(0)
-	if c.evictable() {
+	if c.counts() {
 		n = c.memory()
 	}
 	s.clientsSum += n - c.counted
@@ -82,7 +85,7 @@ func memoryBucket(n int64) int {
 
 // evictClients drops the largest clients while all together are above the limit.
 func (s *Server) evictClients() {
-	if s.clientsMax == 0 || s.clientsSum <= s.clientsMax {
+	if s.clientsMax == 0 || s.clientsSum <= s.clientsMax || s.now < s.noVictimUntil {
 		return
 	}
 	var bucket [memoryBuckets][]*Client
@@ -96,7 +99,7 @@ func (s *Server) evictClients() {
 		return
 	}
 	for c := s.clients.head; c != nil; c = c.next {
-		if c.counted > 0 {
+		if c.counted > 0 && c.flags&flagNoEvict == 0 {
 			i := memoryBucket(c.counted)
 			bucket[i] = append(bucket[i], c)
 		}
@@ -115,12 +118,16 @@ func (s *Server) evictClients() {
 			c.conn.Close()
 		}
 	}
+	if s.clientsSum > s.clientsMax {
+		s.noVictimUntil = s.now + noVictimPause
+		s.Host.Logf(LogWarning, "Over client maxmemory after evicting all evictable clients")
+	}
 }
 
 // clientsLimitChanged follows maxmemory-clients and maxmemory.
 func (s *Server) clientsLimitChanged() {
 	s.clientsMax = s.clientsLimit()
-	s.clientsSum = 0
+	s.clientsSum, s.noVictimUntil = 0, 0
 	for c := s.clients.head; c != nil; c = c.next {
 		c.counted = 0
 	}

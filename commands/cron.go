@@ -45,11 +45,11 @@ func (s *Server) Cron() int64 {
 	}
 	s.maintain()
 	s.saveCron()
+	s.clientsCron(hz)
 	if s.cron.loops%hz == 0 {
 		s.recent.nextSecond()
-		s.clientsCron()
 		s.replicasCron()
-		s.trackingCron()
+		s.boundTracking()
 		s.flushBroadcast()
 	}
 	s.evictClients()
@@ -95,19 +95,29 @@ func (s *Server) freeMore() {
 	})
 }
 
-// clientsCron closes connections that have been idle for longer than timeout.
-func (s *Server) clientsCron() {
+const (
+	clientsAtLeast = 5   // looked at in each run of cron
+	idleBuffers    = 2e3 // ms of silence after which a client's buffers are given back
+)
+
+// clientsCron looks at each client once a second, at a part of them in each of the hz runs: it closes those that have been idle for
+// longer than timeout, and gives the buffers of idle ones back.
+func (s *Server) clientsCron(hz int64) {
 	limit := int64(s.V.Timeout) * 1000
-	if limit == 0 {
-		return
-	}
-	for c := s.clients.head; c != nil; {
-		next := c.next
-		if c.flags&(flagReplicaConn|flagMaster|flagPubSub|flagMonitor) == 0 && c.blocked == nil && s.now-c.lastUsed > limit {
+	for range min(max((s.clients.n+int(hz)-1)/int(hz), clientsAtLeast), s.clients.n) {
+		c := s.clients.nextInTurn()
+		if n := c.conn.Pending(); n != c.waiting {
+			c.waiting, c.lastUsed = n, s.now
+		}
+		idle := s.now - c.lastUsed
+		if idle > idleBuffers && c.reader.BufferCap() > 0 {
+			c.reader.Release()
+			s.account(c)
+		}
+		if limit != 0 && idle > limit && c.flags&(flagReplicaConn|flagMaster|flagPubSub|flagMonitor) == 0 && c.blocked == nil {
 			s.Host.Logf(LogVerbose, "Closing idle client")
 			c.conn.Close()
 		}
-		c = next
 	}
 }
 

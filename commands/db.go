@@ -45,6 +45,20 @@ func (c *Client) lookupKeyReplace(key []byte) (keyspace.Entry, bool) {
 	return e, ok
 }
 
+// overwrite has store put a value under a key in the place of what is there. A key that was there is no new one.
+func (c *Client) overwrite(key []byte, store func()) {
+	if _, ok := c.lookupKeyReplace(key); !ok {
+		store()
+		return
+	}
+	ks := c.srv.KS
+	onNew := ks.OnNew
+	ks.OnNew = nil
+	c.db.Delete(key)
+	store()
+	ks.OnNew = onNew
+}
+
 // setKey stores a string under a key, whatever it held, and reports the
 // change. when is the expiry (keyspace.NoExpire, KeepExpire or unix ms).
 func (c *Client) setKey(key, val []byte, enc byte, when int64) {

@@ -344,7 +344,7 @@ func debugClientEviction(c *Client) {
 	}
 	var count, sum [memoryBuckets]int64
 	for t := s.clients.head; t != nil; t = t.next {
-		if !t.evictable() {
+		if !t.counts() || t.flags&flagNoEvict != 0 {
 			continue
 		}
 		m := t.memory()

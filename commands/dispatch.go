@@ -25,6 +25,7 @@ func (s *Server) Process(c *Client, in []byte) {
 	}
 	c.reader.Feed(in)
 	s.run(c)
+	c.lastUsed = s.now
 }
 
 // Resume executes the commands that were held back while the client was
@@ -47,6 +48,9 @@ func (s *Server) run(c *Client) {
 	c.reader.Keep()
 	if n := c.reader.Buffered(); n > 0 {
 		s.recent.noteIn(n)
+		if n > c.reader.QueryBufferLimit && c.holdsInput() {
+			s.protocolError(c, resp.ErrQueryBufferLimit)
+		}
 	}
 	if s.clientsMax > 0 {
 		s.afterServing(c)
@@ -150,23 +154,19 @@ func (s *Server) protocolError(c *Client, err error) {
 // Execute runs the command in c.args through the gates and, if they let it
 // pass, calls its handler. It is Redis's processCommand.
 func (s *Server) Execute(c *Client) {
-	start := len(c.out)
 	if c.flags&(flagReplyOff|flagReplySkip|flagReplySkipNxt) != 0 {
-		s.executeQuietly(c, start)
+		s.executeQuietly(c)
 		return
 	}
 	s.execute(c)
 }
 
-// executeQuietly honours CLIENT REPLY: what the command answered is dropped.
-func (s *Server) executeQuietly(c *Client, start int) {
+// executeQuietly honours CLIENT REPLY.
+func (s *Server) executeQuietly(c *Client) {
 	if c.flags&flagReplySkipNxt != 0 {
 		c.flags = c.flags&^flagReplySkipNxt | flagReplySkip
 	}
-	s.execute(c)
-	if c.flags&(flagReplyOff|flagReplySkip) != 0 {
-		c.out = c.out[:start]
-	}
+	c.maybeQuiet(func() { s.execute(c) })
 	if c.blocked == nil {
 		c.flags &^= flagReplySkip
 	}
@@ -419,7 +419,7 @@ func (s *Server) call(c *Client) {
 		c.lastUsed = s.now
 	}
 	if s.tracking.clients != 0 {
-		if c.track != nil && cmd.Flags&CmdReadonly != 0 {
+		if cmd.Flags&CmdReadonly != 0 && (c.track != nil || c.flags&flagScript != 0) {
 			s.trackRead(c, cmd)
 		}
 		if prev == nil {

@@ -116,6 +116,9 @@ func execCommand(c *Client) {
 			continue
 		}
 		c.srv.call(c)
+		if len(c.out) >= flushReplies && c.conn != nil && c.flags&(flagReplyOff|flagReplySkip) == 0 {
+			c.out = c.conn.Flush(c.out)
+		}
 	}
 	c.args, c.cmd = args, cmd
 	c.flags &^= flagExecuting | flagDenyBlocking

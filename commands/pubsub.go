@@ -150,6 +150,7 @@ func (c *Client) unsubscribe(k *subKind) {
 }
 
 func (c *Client) confirm(word string, name []byte, n int) {
+	from := len(c.out)
 	c.addReplyPushLen(3)
 	c.addReplyBulkString(word)
 	if name == nil {
@@ -158,6 +159,7 @@ func (c *Client) confirm(word string, name []byte, n int) {
 		c.addReplyBulk(name)
 	}
 	c.addReplyLongLong(int64(n))
+	c.passQuiet(from)
 }
 
 // dropSubscription ends one subscription of a client.

@@ -243,6 +243,7 @@ type Server struct {
 	readyKeys      []watchID
 	readySpare     []watchID // storage for the next round of readyKeys
 	servingBlocked bool
+	quiet          quietClient
 	timeouts       timeoutHeap
 	timerAt        int64 // unix ms for which a timer runs, 0 none
 	lim            object.Limits
@@ -297,8 +298,9 @@ type Server struct {
 	// memoryShort: before the command in execution there was too much memory, and nothing to evict.
 	memoryShort bool
 	// clientsMax is maxmemory-clients in bytes, 0 for none; clientsSum what the clients that count take together, as last noted.
-	clientsMax, clientsSum int64
-	heapLive               int64 // bytes alive on the Go heap, as of the last cron
+	// noVictimUntil is the unix time in ms before which nobody is looked for who could be dropped.
+	clientsMax, clientsSum, noVictimUntil int64
+	heapLive                              int64 // bytes alive on the Go heap, as of the last cron
 	// peakMemory and startupMemory are INFO's, bytes.
 	peakMemory, startupMemory int64
 }
@@ -528,6 +530,17 @@ func (s *Server) SwapKeyspace(ks *keyspace.Keyspace) {
 type clientList struct {
 	head, tail *Client
 	n          int
+	turn       *Client // next of those that cron looks at in turn; nil for the head
+}
+
+// nextInTurn goes round the list, which must not be empty.
+func (l *clientList) nextInTurn() *Client {
+	c := l.turn
+	if c == nil {
+		c = l.head
+	}
+	l.turn = c.next
+	return c
 }
 
 func (l *clientList) add(c *Client) {
@@ -542,6 +555,9 @@ func (l *clientList) add(c *Client) {
 }
 
 func (l *clientList) remove(c *Client) {
+	if l.turn == c {
+		l.turn = c.next
+	}
 	if c.prev != nil {
 		c.prev.next = c.next
 	} else {

@@ -408,10 +408,7 @@ func (c *Client) storeSort(q *sortQuery) {
 		c.deleteForStore(q.store)
 		return
 	}
-	if _, ok := c.lookupKeyReplace(q.store); ok {
-		c.db.Delete(q.store)
-	}
-	c.pushElements(q.store, keyspace.Entry{}, false, elems, listTail)
+	c.overwrite(q.store, func() { c.pushElements(q.store, keyspace.Entry{}, false, elems, listTail) })
 	c.signalModified(q.store)
 	c.notify(notifyList, "sortstore", q.store)
 	c.srv.dirty += int64(n)

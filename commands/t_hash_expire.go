@@ -435,7 +435,7 @@ func (c *Client) parseHsetex() (o hsetexOptions, ok bool) {
 			seconds = true
 		case equalFold(opt, "pxat"), equalFold(opt, "keepttl"):
 		default:
-			c.addReplyError("unknown argument: " + string(opt))
+			c.addReplyError("unknown argument: " + cText(opt))
 			return o, false
 		}
 		if o.expires || o.keepTTL {

@@ -106,10 +106,7 @@ func (c *Client) storeSet(key []byte, v object.Value, event string) {
 		c.deleteForStore(key)
 		return
 	}
-	if _, ok := c.lookupKeyReplace(key); ok {
-		c.db.Delete(key)
-	}
-	c.db.Adopt(v.Ref)
+	c.overwrite(key, func() { c.db.Adopt(v.Ref) })
 	c.signalModified(key)
 	c.addReplyLongLong(int64(n))
 	c.notify(notifySet, event, key)

@@ -191,12 +191,13 @@ type streamOptions struct {
 // parseStreamOptions reads them and returns the position of the ID (for XADD);
 // it answers errors itself.
 func (c *Client) parseStreamOptions(xadd bool) (o streamOptions, pos int, ok bool) {
-	limitGiven := false
+	limitGiven, policyGiven := false, false
 	i := 2
 loop:
 	for ; i < len(c.args); i++ {
 		opt := c.args[i]
 		more := len(c.args) - 1 - i
+		policy, isPolicy := parseRefPolicy(opt)
 		switch {
 		case xadd && len(opt) == 1 && opt[0] == '*':
 			break loop
@@ -239,8 +240,8 @@ loop:
 			limitGiven = true
 		case xadd && equalFold(opt, "nomkstream"):
 			o.noMkstream = true
-		case isRefPolicy(opt):
-			o.refs, _ = parseRefPolicy(opt)
+		case isPolicy && !policyGiven:
+			o.refs, policyGiven = policy, true
 		case xadd:
 			if o.id, o.autoSeq, ok = parseStreamID(opt, 0, true, true); !ok {
 				c.addReplyError(errStreamID)
@@ -456,11 +457,10 @@ func (c *Client) addReplyOneEntry(v object.Value, id stream.ID) bool {
 	return true
 }
 
-// streamIDs reads the IDs in args[first:] all before any of them is used; it
-// answers the error itself.
-func (c *Client) streamIDs(first int) ([]stream.ID, bool) {
+// streamIDs reads IDs, all before any of them is used; it answers the error itself.
+func (c *Client) streamIDs(words [][]byte) ([]stream.ID, bool) {
 	ids := c.srv.streamIDs[:0]
-	for _, b := range c.args[first:] {
+	for _, b := range words {
 		id, ok := c.streamID(b)
 		if !ok {
 			return nil, false
@@ -481,7 +481,7 @@ func xdelCommand(c *Client) {
 		c.addReplyLongLong(0)
 		return
 	}
-	ids, ok := c.streamIDs(2)
+	ids, ok := c.streamIDs(c.args[2:])
 	if !ok {
 		return
 	}

@@ -223,7 +223,7 @@ func xackCommand(c *Client) {
 		c.addReplyLongLong(0)
 		return
 	}
-	ids, ok := c.streamIDs(3)
+	ids, ok := c.streamIDs(c.args[3:])
 	if !ok {
 		return
 	}

@@ -1,6 +1,8 @@
 package commands
 
 import (
+	"math"
+
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/object"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/stream"
 )
@@ -28,11 +30,6 @@ func parseRefPolicy(word []byte) (p refPolicy, ok bool) {
 		return refsAcked, true
 	}
 	return refsKeep, false
-}
-
-func isRefPolicy(word []byte) bool {
-	_, ok := parseRefPolicy(word)
-	return ok
 }
 
 // What XDELEX and XACKDEL answer for an ID.
@@ -105,27 +102,37 @@ func trimStream(v object.Value, t stream.Trim, policy refPolicy) int64 {
 	}
 }
 
-// parseDeletion reads [KEEPREF|DELREF|ACKED] IDS numids id … from argument first on; it answers errors itself.
-func (c *Client) parseDeletion(first int) (policy refPolicy, ids []stream.ID, ok bool) {
-	i := first
-	if p, is := parseRefPolicy(c.args[i]); is {
-		policy = p
-		i++
+// parseDeletion reads [KEEPREF|DELREF|ACKED] IDS numids id … from argument first on, in any order, and returns the arguments that are IDs;
+// it answers errors itself.
+func (c *Client) parseDeletion(first int) (policy refPolicy, ids [][]byte, ok bool) {
+	policyGiven := false
+	for i := first; i < len(c.args); {
+		p, isPolicy := parseRefPolicy(c.args[i])
+		switch {
+		case isPolicy && !policyGiven:
+			policy, policyGiven = p, true
+			i++
+		case equalFold(c.args[i], "ids") && i+1 < len(c.args):
+			n, ok := c.rangeArg(i+1, 1, math.MaxInt64, "Number of IDs must be a positive integer")
+			if !ok {
+				return policy, nil, false
+			}
+			if n > int64(len(c.args)-i-2) {
+				c.addReplyError("The `numids` parameter must match the number of arguments")
+				return policy, nil, false
+			}
+			ids = c.args[i+2 : i+2+int(n)]
+			i += 2 + int(n)
+		default:
+			c.addReplyErrorSyntax()
+			return policy, nil, false
+		}
 	}
-	if i+2 >= len(c.args) || !equalFold(c.args[i], "ids") {
-		c.addReplyErrorSyntax()
+	if ids == nil {
+		c.addReplyError("IDS option is required")
 		return policy, nil, false
 	}
-	n, ok := c.rangeArg(i+1, 1, 1<<30, "Number of IDs must be a positive integer")
-	if !ok {
-		return policy, nil, false
-	}
-	if int64(len(c.args)-i-2) != n {
-		c.addReplyError("The `numids` parameter must match the number of arguments")
-		return policy, nil, false
-	}
-	ids, ok = c.streamIDs(i + 2)
-	return policy, ids, ok
+	return policy, ids, true
 }
 
 // deleteEntry deletes an entry under a policy and gives the answer for it; changed tells whether anything changed.
@@ -134,7 +141,7 @@ func deleteEntry(v object.Value, id stream.ID, policy refPolicy) (res int, chang
 	case refsDrop:
 		changed = dropRefs(v, id)
 	case refsAcked:
-		if v.Stream().Exists(v.A, id) && referenced(v, id) {
+		if referenced(v, id) {
 			return entryReferenced, false
 		}
 	}
@@ -145,14 +152,13 @@ func deleteEntry(v object.Value, id stream.ID, policy refPolicy) (res int, chang
 }
 
 func xdelexCommand(c *Client) {
-	c.deleteEntries(2, deleteEntry)
+	c.deleteEntries(2, nil, deleteEntry)
 }
 
 func xackdelCommand(c *Client) {
-	name := c.args[2]
-	c.deleteEntries(3, func(v object.Value, id stream.ID, policy refPolicy) (int, bool) {
-		g := v.Stream().Group(v.A, name)
-		if g == nil || !g.Ack(v.A, id) {
+	group := c.args[2]
+	c.deleteEntries(3, group, func(v object.Value, id stream.ID, policy refPolicy) (int, bool) {
+		if !v.Stream().Group(v.A, group).Ack(v.A, id) {
 			return entryAbsent, false
 		}
 		res, _ := deleteEntry(v, id, policy)
@@ -163,26 +169,35 @@ func xackdelCommand(c *Client) {
 	})
 }
 
-// deleteEntries reads the options and IDs from argument first on, and answers for each ID what one made of it.
-func (c *Client) deleteEntries(first int, one func(v object.Value, id stream.ID, policy refPolicy) (res int, changed bool)) {
-	policy, ids, ok := c.parseDeletion(first)
+// deleteEntries reads the options and IDs from argument first on, and answers for each ID what one made of it. Where the key or the group
+// (nil: none is needed) does not exist, every ID is absent, also what is none.
+func (c *Client) deleteEntries(first int, group []byte, one func(v object.Value, id stream.ID, policy refPolicy) (res int, changed bool)) {
+	key := c.args[1]
+	v, found, ok := c.lookupStreamWrite(key)
 	if !ok {
 		return
 	}
-	key := c.args[1]
-	v, found, ok := c.lookupStreamWrite(key)
+	policy, words, ok := c.parseDeletion(first)
+	if !ok {
+		return
+	}
+	if !found || group != nil && v.Stream().Group(v.A, group) == nil {
+		c.addReplyArrayLen(len(words))
+		for range words {
+			c.addReplyLongLong(entryAbsent)
+		}
+		return
+	}
+	ids, ok := c.streamIDs(words)
 	if !ok {
 		return
 	}
 	c.addReplyArrayLen(len(ids))
 	changes, deleted := int64(0), false
 	for _, id := range ids {
-		res, changed := entryAbsent, false
-		if found {
-			before := v.Stream().Length
-			res, changed = one(v, id, policy)
-			deleted = deleted || v.Stream().Length < before
-		}
+		before := v.Stream().Length
+		res, changed := one(v, id, policy)
+		deleted = deleted || v.Stream().Length < before
 		if changed {
 			changes++
 		}

@@ -41,9 +41,9 @@ func (c *Client) parseSetOptions(first int, getex bool) (flags setFlags, cond co
 		opt := c.args[j]
 		hasNext := j+1 < len(c.args)
 		switch {
-		case !getex && equalFold(opt, "nx") && flags&setXX == 0 && !cond.given:
+		case !getex && equalFold(opt, "nx") && flags&setXX == 0:
 			flags |= setNX
-		case !getex && equalFold(opt, "xx") && flags&setNX == 0 && !cond.given:
+		case !getex && equalFold(opt, "xx") && flags&setNX == 0:
 			flags |= setXX
 		case !getex && equalFold(opt, "get"):
 			flags |= setGet
@@ -68,8 +68,9 @@ func (c *Client) parseSetOptions(first int, getex bool) (flags setFlags, cond co
 			j++
 			expire = c.args[j]
 		default:
-			if !getex && hasNext && flags&(setNX|setXX) == 0 && !cond.given {
-				if cond, ok = parseCondition(opt, c.args[j+1]); ok {
+			if !getex && hasNext && flags&(setNX|setXX) == 0 {
+				if next, is := parseCondition(opt, c.args[j+1]); is && (!cond.given || cond.sameKind(&next)) {
+					cond = next
 					j++
 					continue
 				}
@@ -107,8 +108,8 @@ func (c *Client) expireMillis(arg []byte, flags setFlags) (int64, bool) {
 	return ms, true
 }
 
-// setGeneric stores args[valueArg] under args[1] as SET and its relatives do.
-func (c *Client) setGeneric(flags setFlags, val, expire []byte, okReply, abortReply func(*Client)) {
+// setGeneric stores val under args[1] as SET and its relatives do; cond may be nil.
+func (c *Client) setGeneric(flags setFlags, cond *condition, val, expire []byte, okReply, abortReply func(*Client)) {
 	key := c.args[1]
 	when := int64(keyspace.NoExpire)
 	if flags&setAnyExpire != 0 {
@@ -117,21 +118,30 @@ func (c *Client) setGeneric(flags setFlags, val, expire []byte, okReply, abortRe
 			return
 		}
 	}
+	abort := false
+	if flags&(setNX|setXX) != 0 {
+		_, found := c.lookupKeyReplace(key)
+		abort = found == (flags&setNX != 0)
+	}
+	if cond != nil && !abort {
+		holds, ok := c.meets(cond, key)
+		if !ok {
+			return
+		}
+		abort = !holds
+	}
 	if flags&setGet != 0 && !c.getGeneric() {
 		return
 	}
-	if flags&(setNX|setXX) != 0 {
-		_, found := c.lookupKeyReplace(key)
-		if (flags&setNX != 0 && found) || (flags&setXX != 0 && !found) {
-			if flags&setGet == 0 {
-				if abortReply != nil {
-					abortReply(c)
-				} else {
-					c.addReplyNull()
-				}
-			}
-			return
+	if abort {
+		switch {
+		case flags&setGet != 0:
+		case abortReply != nil:
+			abortReply(c)
+		default:
+			c.addReplyNull()
 		}
+		return
 	}
 	if flags&setKeepTTL != 0 {
 		when = keyspace.KeepExpire
@@ -156,7 +166,7 @@ func (c *Client) setGeneric(flags setFlags, val, expire []byte, okReply, abortRe
 
 func setCommand(c *Client) {
 	if len(c.args) == 3 {
-		c.setGeneric(0, c.args[2], nil, nil, nil)
+		c.setGeneric(0, nil, c.args[2], nil, nil, nil)
 		return
 	}
 	flags, cond, expire, ok := c.parseSetOptions(3, false)
@@ -164,39 +174,25 @@ func setCommand(c *Client) {
 		return
 	}
 	if cond.given {
-		c.setIf(&cond, flags, expire)
+		c.setGeneric(flags|setIf, &cond, c.args[2], expire, nil, nil)
 		return
 	}
-	c.setGeneric(flags, c.args[2], expire, nil, nil)
-}
-
-// setIf is SET with a condition on the present value.
-func (c *Client) setIf(cond *condition, flags setFlags, expire []byte) {
-	holds, ok := c.meets(cond, c.args[1])
-	switch {
-	case !ok:
-	case holds:
-		c.setGeneric(flags|setIf, c.args[2], expire, nil, nil)
-	case flags&setGet != 0:
-		c.getGeneric()
-	default:
-		c.addReplyNull()
-	}
+	c.setGeneric(flags, nil, c.args[2], expire, nil, nil)
 }
 
 func replyOne(c *Client)  { c.addReplyLongLong(1) }
 func replyZero(c *Client) { c.addReplyLongLong(0) }
 
 func setnxCommand(c *Client) {
-	c.setGeneric(setNX, c.args[2], nil, replyOne, replyZero)
+	c.setGeneric(setNX, nil, c.args[2], nil, replyOne, replyZero)
 }
 
 func setexCommand(c *Client) {
-	c.setGeneric(setEX, c.args[3], c.args[2], nil, nil)
+	c.setGeneric(setEX, nil, c.args[3], c.args[2], nil, nil)
 }
 
 func psetexCommand(c *Client) {
-	c.setGeneric(setPX, c.args[3], c.args[2], nil, nil)
+	c.setGeneric(setPX, nil, c.args[3], c.args[2], nil, nil)
 }
 
 // getGeneric answers the value of args[1]; false after a type error.

@@ -13,8 +13,6 @@ import (
 // Compare-and-set on strings, as Valkey has it since 8.1 and Redis since 8.4: a condition is a value that the string must (or must not)
 // equal, or the digest of one, which is XXH3 with 64 bits in 16 hexadecimal digits.
 
-const errConditionType = "Key should be of string type if conditions are specified"
-
 // A condition is one of IFEQ, IFNE, IFDEQ and IFDNE with its operand.
 type condition struct {
 	given    bool
@@ -38,6 +36,11 @@ func parseCondition(word, operand []byte) (cond condition, ok bool) {
 		return condition{}, false
 	}
 	return cond, true
+}
+
+// sameKind tells whether two conditions are of the same word: only then may SET have both, and the later counts.
+func (cond *condition) sameKind(other *condition) bool {
+	return cond.negated == other.negated && cond.byDigest == other.byDigest
 }
 
 // digestText appends the digest of a value.
@@ -67,15 +70,14 @@ func (c *Client) validDigest(cond *condition) bool {
 
 // meets tells whether the key that SET is to write meets the condition: an absent key equals nothing. ok is false after an error was answered.
 func (c *Client) meets(cond *condition, key []byte) (holds, ok bool) {
-	if !c.validDigest(cond) {
-		return false, false
-	}
 	e, found := c.lookupKeyReplace(key)
-	if !found {
+	switch {
+	case !found:
 		return cond.negated, true
-	}
-	if e.Type() != object.TypeString {
+	case e.Type() != object.TypeString:
 		c.addReplyErrorWrongType()
+		return false, false
+	case !c.validDigest(cond):
 		return false, false
 	}
 	return cond.holds(e.StringValue()), true
@@ -98,6 +100,16 @@ func delexCommand(c *Client) {
 		c.addReplyErrorArity()
 		return
 	}
+	key := c.args[1]
+	e, found := c.lookupKeyReplace(key)
+	if !found {
+		c.addReplyLongLong(0)
+		return
+	}
+	if e.Type() != object.TypeString {
+		c.addReplyError("Key should be of string type if conditions are specified")
+		return
+	}
 	cond, ok := parseCondition(c.args[2], c.args[3])
 	if !ok {
 		c.addReplyError("Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE")
@@ -106,31 +118,31 @@ func delexCommand(c *Client) {
 	if !c.validDigest(&cond) {
 		return
 	}
-	c.delIf(&cond, errConditionType)
+	c.deleteIf(cond.holds(e.StringValue()))
 }
 
+// delifeqCommand is DELEX key IFEQ value in Valkey's words.
 func delifeqCommand(c *Client) {
-	c.delIf(&condition{given: true, operand: c.args[2]}, "")
-}
-
-// delIf deletes args[1] if it meets a condition. typeError is the answer for a key that is no string, "" the usual one.
-func (c *Client) delIf(cond *condition, typeError string) {
-	key := c.args[1]
-	e, found := c.lookupKeyReplace(key)
+	e, found := c.lookupKeyReplace(c.args[1])
 	switch {
 	case !found:
 		c.addReplyLongLong(0)
-	case e.Type() != object.TypeString && typeError != "":
-		c.addReplyError(typeError)
 	case e.Type() != object.TypeString:
 		c.addReplyErrorWrongType()
-	case !cond.holds(e.StringValue()):
-		c.addReplyLongLong(0)
 	default:
-		c.deleteKey(key)
-		c.rewrite(wordDel, key)
-		c.addReplyLongLong(1)
+		c.deleteIf(string(e.StringValue()) == string(c.args[2]))
 	}
+}
+
+// deleteIf deletes args[1] if its value meets a condition.
+func (c *Client) deleteIf(holds bool) {
+	if !holds {
+		c.addReplyLongLong(0)
+		return
+	}
+	c.deleteKey(c.args[1])
+	c.rewrite(wordDel, c.args[1])
+	c.addReplyLongLong(1)
 }
 
 func digestCommand(c *Client) {

@@ -63,11 +63,8 @@ func (c *Client) storeZset(key []byte, v object.Value, event string) {
 		c.deleteForStore(key)
 		return
 	}
-	if _, ok := c.lookupKeyReplace(key); ok {
-		c.db.Delete(key)
-	}
 	v.ZsetToListpack(&c.srv.lim)
-	c.db.Adopt(v.Ref)
+	c.overwrite(key, func() { c.db.Adopt(v.Ref) })
 	c.signalModified(key)
 	c.addReplyLongLong(int64(n))
 	c.notify(notifyZset, event, key)

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"slices"
 	"sort"
 	"strings"
 
@@ -34,9 +35,10 @@ type tracking struct {
 	items    int // ids in the table
 	prefixes map[string]*prefixState
 	clients  int
-	// pending are keys that the client in execution changed itself: it is told
-	// after its reply.
-	pending []string
+	// pending is what the client in execution is told, after its reply.
+	pending []byte
+	// changed: there is something for clients in broadcast mode.
+	changed bool
 }
 
 type prefixState struct {
@@ -271,19 +273,31 @@ func (c *Client) trackingRedirect() int64 {
 
 func clientGetredirCommand(c *Client) { c.addReplyLongLong(c.trackingRedirect()) }
 
-// trackRead remembers the keys that a tracking client has just read.
-func (s *Server) trackRead(c *Client, cmd *Command) {
+// talking is the client whose command is in execution: of a script, its caller.
+func (s *Server) talking() *Client {
+	if c := s.current; c == nil || c.flags&flagScript == 0 {
+		return c
+	}
+	return s.script.caller
+}
+
+// trackRead remembers the keys that a command has just read for a tracking client; by is the one that executed it.
+func (s *Server) trackRead(by *Client, cmd *Command) {
+	c := by
+	if by.flags&flagScript != 0 {
+		c = s.script.caller
+	}
 	t := c.track
-	if t.bcast || (t.optin && !t.caching) || (t.optout && t.caching) {
+	if t == nil || t.bcast || (t.optin && !t.caching) || (t.optout && t.caching) {
 		return
 	}
-	keys, err := cmd.Keys(c.args, s.keyRefs[:0])
+	keys, err := cmd.Keys(by.args, s.keyRefs[:0])
 	if err != nil {
 		return
 	}
 	s.keyRefs = keys
 	for _, k := range keys {
-		key := c.args[k.Pos]
+		key := by.args[k.Pos]
 		ids := s.tracking.table[string(key)]
 		known := false
 		for _, id := range ids {
@@ -292,6 +306,7 @@ func (s *Server) trackRead(c *Client, cmd *Command) {
 		if !known {
 			s.tracking.table[string(key)] = append(ids, c.id)
 			s.tracking.items++
+			s.boundTracking()
 		}
 	}
 }
@@ -305,6 +320,7 @@ func (s *Server) trackWrite(key []byte) {
 				ps.order = append(ps.order, k)
 			}
 			ps.keys[k] = s.current
+			s.tracking.changed = true
 		}
 	}
 	ids, ok := s.tracking.table[string(key)]
@@ -318,33 +334,32 @@ func (s *Server) trackWrite(key []byte) {
 		if c == nil || c.track == nil || c.track.bcast {
 			continue
 		}
-		if c == s.current {
-			if !c.track.noloop {
-				s.tracking.pending = append(s.tracking.pending, string(key))
-			}
+		if c.track.noloop && c == s.talking() {
 			continue
 		}
 		s.invalidate(c, []string{string(key)})
 	}
 }
 
-// trackingAfterCommand tells the client in execution of its own changes, behind
-// its reply.
+// trackingAfterCommand tells the client in execution what it could not be told in the middle of its reply.
 func (s *Server) trackingAfterCommand(c *Client) {
-	for _, k := range s.tracking.pending {
-		if c.track != nil {
-			s.invalidate(c, []string{k})
-		}
+	if len(s.tracking.pending) > 0 {
+		c.push(s.tracking.pending)
+		s.tracking.pending = s.tracking.pending[:0]
 	}
-	s.tracking.pending = s.tracking.pending[:0]
 }
 
-// flushBroadcast tells the clients in broadcast mode what changed in this turn.
+// flushBroadcast tells the clients in broadcast mode what changed, in the order of the keys.
 func (s *Server) flushBroadcast() {
+	if !s.tracking.changed {
+		return
+	}
+	s.tracking.changed = false
 	for _, ps := range s.tracking.prefixes {
 		if len(ps.order) == 0 {
 			continue
 		}
+		slices.Sort(ps.order)
 		for _, c := range ps.clients {
 			keys := ps.order
 			if c.track.noloop {
@@ -378,14 +393,16 @@ func (s *Server) trackFlush() {
 	s.tracking.items = 0
 }
 
-// trackingCron keeps the table within its bound.
-func (s *Server) trackingCron() {
-	limit := s.V.TrackingTableMaxKeys
-	if limit == 0 {
+// boundTracking keeps the table within its bound. When the bound was lowered by much, the rest goes with the next reads.
+func (s *Server) boundTracking() {
+	const most = 100 // keys forgotten in one go
+	limit := int64(s.V.TrackingTableMaxKeys)
+	if limit == 0 || int64(len(s.tracking.table)) <= limit {
 		return
 	}
+	n := 0
 	for key, ids := range s.tracking.table {
-		if int64(len(s.tracking.table)) <= limit {
+		if n++; n > most || int64(len(s.tracking.table)) <= limit {
 			return
 		}
 		delete(s.tracking.table, key)
@@ -412,7 +429,7 @@ func (s *Server) invalidate(c *Client, keys []string) {
 				b = resp.AppendPush(b, 3, 2)
 				b = resp.AppendBulkString(b, "tracking-redir-broken")
 				b = resp.AppendInt(b, int64(c.track.redirect))
-				c.push(b)
+				s.tell(c, b)
 			}
 			return
 		}
@@ -437,5 +454,14 @@ func (s *Server) invalidate(c *Client, keys []string) {
 			b = resp.AppendBulkString(b, k)
 		}
 	}
-	to.push(b)
+	s.tell(to, b)
+}
+
+// tell sends a client an invalidation, if it is the one in execution when it has its reply.
+func (s *Server) tell(c *Client, b []byte) {
+	if c == s.talking() {
+		s.tracking.pending = append(s.tracking.pending, b...)
+		return
+	}
+	c.push(b)
 }

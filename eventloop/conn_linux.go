@@ -68,6 +68,18 @@ func (c *Conn) SetKeepAlive(d time.Duration) error {
 	return setKeepAlive(int(c.fd), d)
 }
 
+// SetTCPKeepAlive changes Config.TCPKeepAlive for connections accepted from now on. Loop goroutine.
+func (l *Loop) SetTCPKeepAlive(d time.Duration) {
+	l.cfg.TCPKeepAlive = d
+	for _, ln := range l.lns {
+		if ln.fd >= 0 && !ln.addr.unix { // accepted sockets inherit it
+			if err := setKeepAlive(ln.fd, d); err != nil {
+				l.cfg.Logf("keepalive of %s: %v", ln.addr.String(), err)
+			}
+		}
+	}
+}
+
 // SetNoDelay turns Nagle's algorithm off, as it is from the start, or on.
 func (c *Conn) SetNoDelay(on bool) error {
 	if c.IsUnix() || c.adopted() || c.IsClosed() {

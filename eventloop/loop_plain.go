@@ -355,6 +355,9 @@ func (c *Conn) LocalAddr() string {
 	return c.ec.LocalAddr().String()
 }
 
+// SetTCPKeepAlive changes Config.TCPKeepAlive for connections accepted from now on. Loop goroutine.
+func (l *Loop) SetTCPKeepAlive(d time.Duration) { l.cfg.TCPKeepAlive = d }
+
 // SetKeepAlive does nothing here: connections keep Config.TCPKeepAlive.
 func (c *Conn) SetKeepAlive(time.Duration) error { return nil }
 

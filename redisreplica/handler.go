@@ -17,8 +17,9 @@ type conn struct {
 	h      *handler
 	client *commands.Client
 	// softSince is the unix time in ms since which the pending output has been
-	// above the soft limit, 0 when it is not.
+	// above the soft limit, 0 when it is not; inSoft that the connection stands in Replica.soft.
 	softSince int64
+	inSoft    bool
 }
 
 // Flush sends replies in the middle of a pipeline.
@@ -107,6 +108,10 @@ func (h *handler) limitOutput(c *conn, n int) {
 		if c.softSince == 0 {
 			c.softSince = now
 		}
+		if !c.inSoft {
+			c.inSoft = true
+			h.soft = append(h.soft, c)
+		}
 		over = now-c.softSince > int64(l.SoftSeconds)*1000
 	} else if !over {
 		c.softSince = 0
@@ -114,8 +119,27 @@ func (h *handler) limitOutput(c *conn, n int) {
 	if over {
 		r := (*Replica)(h)
 		r.Logf(commands.LogWarning, "Client id=%d addr=%s scheduled to be closed ASAP for overcoming of output buffer limits.", c.ID(), c.RemoteAddr())
+		c.client.Abandon()
 		c.Close()
 	}
+}
+
+// checkSoftLimits looks again at the connections that were above the soft limit: one that gets nothing more may have stayed above it for
+// too long, and one that has caught up begins anew the next time.
+func (h *handler) checkSoftLimits() {
+	kept := h.soft[:0]
+	for _, c := range h.soft {
+		if c.client != nil && !c.IsClosed() {
+			h.limitOutput(c, c.Pending())
+		}
+		if c.client == nil || c.IsClosed() || c.softSince == 0 {
+			c.inSoft = false
+			continue
+		}
+		kept = append(kept, c)
+	}
+	clear(h.soft[len(kept):])
+	h.soft = kept
 }
 
 func (h *handler) Closed(ec *eventloop.Conn, err error) {
@@ -127,5 +151,9 @@ func (h *handler) Closed(ec *eventloop.Conn, err error) {
 }
 
 func (h *handler) Tick() time.Duration {
+	h.heap.trim(h.srv.Now())
+	if len(h.soft) > 0 {
+		h.checkSoftLimits()
+	}
 	return time.Duration(h.srv.Cron())
 }

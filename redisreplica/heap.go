@@ -2,6 +2,7 @@ package redisreplica
 
 import (
 	"math"
+	"runtime/debug"
 	"runtime/metrics"
 )
 
@@ -9,6 +10,9 @@ import (
 type heapReader struct {
 	all  []metrics.Sample
 	last []metrics.Sample
+
+	// Of trim: when it looked last (unix ms), the collections it saw then, and what is known to stay alive.
+	looked, collections, floor int64
 }
 
 // heapFigures are bytes, a count and nanoseconds.
@@ -57,4 +61,31 @@ func total(h *metrics.Float64Histogram) float64 {
 		sum += float64(n) * (low + high) / 2
 	}
 	return sum
+}
+
+const (
+	trimEvery = 1000     // ms
+	trimSlack = 16 << 20 // bytes that may be garbage for as long as the collector likes
+)
+
+// trim gives back what a burst has left on the heap. The data is elsewhere, so the heap of a server at work hardly grows, and the collector,
+// which waits for it to double, would leave the buffers of a huge argument standing for minutes: they would count as used memory, and
+// keys would be evicted for them. When the heap is far above what is known to be alive, and nobody has collected for a while, a
+// collection is due, on another goroutine. What stays alive after it is the new floor.
+func (h *heapReader) trim(now int64) {
+	if now-h.looked < trimEvery {
+		return
+	}
+	h.looked = now
+	f, live := h.read(), h.live()
+	quiet := f.collections == h.collections
+	h.collections = f.collections
+	if h.floor == 0 || live < h.floor {
+		h.floor = live
+	}
+	if quiet && f.objects > h.floor+trimSlack {
+		// Until the next look the collection has ended; if not, what is alive by then is told by the one after it.
+		h.floor = f.objects
+		go debug.FreeOSMemory()
+	}
 }

@@ -182,6 +182,10 @@ func (r *Replica) watchConfig() {
 		return nil
 	}, "maxclients")
 	r.conf.OnChange(func() error {
+		r.loop.SetTCPKeepAlive(time.Duration(r.v.TCPKeepalive) * time.Second)
+		return nil
+	}, "tcp-keepalive")
+	r.conf.OnChange(func() error {
 		for _, secret := range r.conf.Passwords() {
 			r.log.Hide(secret)
 		}

@@ -77,7 +77,8 @@ type Replica struct {
 	lastSync                int64 // ns
 	reconnect               int64
 	heap                    heapReader
-	reads                   int64 // chunks of input, and outputs of callbacks (INFO)
+	soft                    []*conn // whose output is above the soft limit
+	reads                   int64   // chunks of input, and outputs of callbacks (INFO)
 	writes                  int64
 	tlsServer               *tlsio.Server     // nil without tls-port
 	tlsConfig               *tls.Config       // of tlsServer

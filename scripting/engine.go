@@ -95,6 +95,7 @@ type Engine struct {
 	rand     prng
 
 	boxes     boxes
+	own       []float64 // places of the main state's registers
 	stringLib *lua.LTable
 	plainLoop loopFunc // the library's own
 
@@ -117,6 +118,8 @@ type Engine struct {
 	deadline    int64 // ns; 0 none
 	numBuf      []byte
 	scratch     []byte
+
+	byText, bySHA map[string]*Script // what Eval and LoadScript keep
 }
 
 // Options configure an engine.
@@ -130,8 +133,11 @@ type Options struct {
 // DefaultMemoryLimit is what one script may hold if nothing else is set, bytes.
 const DefaultMemoryLimit = 128 << 20
 
-// New makes an engine.
+// New makes an engine. Without a host (nil) its scripts find no commands.
 func New(host Host, o Options) *Engine {
+	if host == nil {
+		host = Commands{}.Host()
+	}
 	if o.MemoryLimit == 0 {
 		o.MemoryLimit = DefaultMemoryLimit
 	}

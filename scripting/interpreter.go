@@ -19,6 +19,7 @@ import (
 //	CONCAT                          the length of the result is charged before it is built
 //	SETGLOBAL, SETTABLE             refused on read-only tables; a far index does not fill an array with nils for nothing
 //	errors                          worded as Lua 5.1 words them, with the variable's name (names.go)
+//	numbers                         live beside the registers where they can (places.go): arithmetic allocates nothing
 //
 // Every loop and every recursion passes one of the counted instructions, so no script escapes. States that other code in the process makes
 // are not touched.
@@ -50,20 +51,35 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 		reg   = s.reg
 		lb    = cf.LocalBase
 		r     = reg.array[lb:]
+		own   = e.places(l, s, proto, lb)
 		pc    = cf.Pc
+
+		inst       uint32
+		a, b, c    int
+		z          float64
+		op         int
+		vb, vc     lua.LValue
+		result, ok bool
 	)
 	for {
-		inst := code[pc]
+		inst = code[pc]
 		pc++
-		a := int(inst>>18) & 0xff
-		op := int(inst >> 26)
+		a = int(inst>>18) & 0xff
+		op = int(inst >> 26)
 		switch op {
 		case lua.OP_MOVE:
-			r[a] = r[inst&0x1ff]
+			vb = r[inst&0x1ff]
+			if wordsOf(&vb).tab == numberTab {
+				z = *(*float64)(wordsOf(&vb).word)
+				if own != nil {
+					goto numbered
+				}
+			}
+			r[a] = vb
 			goto stored
 
 		case lua.OP_MOVEN:
-			r[a] = r[inst&0x1ff]
+			e.move(r, own, a, int(inst&0x1ff))
 			if t := lb + a + 1; t > reg.top {
 				reg.top = t
 			}
@@ -71,7 +87,7 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 				m := code[pc]
 				pc++
 				x := int(m>>18) & 0xff
-				r[x] = r[m&0x1ff]
+				e.move(r, own, x, int(m&0x1ff))
 				if t := lb + x + 1; t > reg.top {
 					reg.top = t
 				}
@@ -88,19 +104,17 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 			} else {
 				r[a] = lua.LFalse
 			}
-			if t := lb + a + 1; t > reg.top {
-				reg.top = t
-			}
 			if inst>>9&0x1ff != 0 {
 				pc++
 			}
-			continue
+			goto stored
 
 		case lua.OP_GETUPVAL:
 			r[a] = cf.Fn.Upvalues[inst&0x1ff].Value()
 			goto stored
 
 		case lua.OP_SETUPVAL:
+			e.settle(r, own, a, a+1)
 			cf.Fn.Upvalues[inst&0x1ff].SetValue(r[a])
 			continue
 
@@ -111,222 +125,228 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 			}
 
 		case lua.OP_GETTABLE, lua.OP_GETTABLEKS:
-			c := int(inst>>9) & 0x1ff
-			key := r[c&0xff]
-			if c >= rkBit {
-				key = k[c&0xff]
-			}
-			if v, ok := e.index(r[inst&0x1ff], key); ok {
-				r[a] = v
-				goto stored
-			}
-			cf.Pc = pc
-			e.checkIndex(l, int(inst&0x1ff), r[inst&0x1ff])
-
-		case lua.OP_SELF:
-			c := int(inst>>9) & 0x1ff
-			key := r[c&0xff]
-			if c >= rkBit {
-				key = k[c&0xff]
-			}
-			self := r[inst&0x1ff]
-			v, ok := e.index(self, key)
-			if !ok {
-				if _, isString := self.(lua.LString); isString {
-					if v, ok = tableOf(e.stringLib).strdict[string(key.(lua.LString))]; !ok {
-						v, ok = lua.LNil, true
+			b, c = int(inst&0x1ff), int(inst>>9)&0x1ff
+			vc = operand(r, k, c)
+			if t, isTable := r[b].(*lua.LTable); isTable {
+				if x, isNumber := vc.(lua.LNumber); isNumber {
+					m := tableOf(t)
+					if i := int(x) - 1; uint(i) < uint(len(m.array)) && lua.LNumber(i+1) == x {
+						if vb = m.array[i]; wordsOf(&vb).word != nilWord {
+							r[a] = vb
+							goto stored
+						}
 					}
 				}
+				if vb, ok = e.index(t, vc); ok {
+					r[a] = vb
+					goto stored
+				}
+			}
+			cf.Pc = pc
+			e.checkIndex(l, b, r[b])
+			e.settle(r, own, b, b+1)
+			e.settle(r, own, c, c+1)
+
+		case lua.OP_SELF:
+			b, c = int(inst&0x1ff), int(inst>>9)&0x1ff
+			vc = operand(r, k, c)
+			vb = r[b]
+			switch self := vb.(type) {
+			case *lua.LTable:
+				vc, ok = e.index(self, vc)
+			case lua.LString:
+				if vc, ok = tableOf(e.stringLib).strdict[string(vc.(lua.LString))]; !ok {
+					vc, ok = lua.LNil, true
+				}
+			default:
+				ok = false
 			}
 			if ok {
-				r[a] = v
-				r[a+1] = self
+				r[a] = vc
+				r[a+1] = vb
 				if t := lb + a + 2; t > reg.top {
 					reg.top = t
 				}
 				continue
 			}
 			cf.Pc = pc
-			e.checkIndex(l, int(inst&0x1ff), self)
+			e.checkIndex(l, b, vb)
 
 		case lua.OP_SETGLOBAL:
 			cf.Pc = pc
 			l.RaiseError(errReadonly)
 
 		case lua.OP_SETTABLE, lua.OP_SETTABLEKS:
-			b, c := int(inst&0x1ff), int(inst>>9)&0x1ff
-			key, v := r[b&0xff], r[c&0xff]
-			if b >= rkBit {
-				key = k[b&0xff]
-			}
-			if c >= rkBit {
-				v = k[c&0xff]
+			b, c = int(inst&0x1ff), int(inst>>9)&0x1ff
+			vb, vc = operand(r, k, b), operand(r, k, c)
+			if own != nil && wordsOf(&vc).tab == numberTab && c < rkBit {
+				vc = e.boxes.number(*(*float64)(wordsOf(&vc).word))
 			}
 			if t, ok := r[a].(*lua.LTable); ok {
 				m := tableOf(t)
 				if wordsOf(&m.Metatable).word == nilWord {
-					switch x := key.(type) {
+					switch x := vb.(type) {
 					case lua.LString:
-						t.RawSetString(string(x), v)
+						setField(m, x, vb, vc)
 						continue
 					case lua.LNumber:
 						if i := int(x) - 1; uint(i) < uint(len(m.array)) && lua.LNumber(i+1) == x {
-							m.array[i] = v
+							m.array[i] = vc
 							continue
-						} else if i == len(m.array) && lua.LNumber(i+1) == x && i < lua.MaxArrayIndex-1 && wordsOf(&v).word != nilWord {
+						} else if i == len(m.array) && lua.LNumber(i+1) == x && i < lua.MaxArrayIndex-1 && wordsOf(&vc).word != nilWord {
 							if m.array == nil {
 								m.array = make([]lua.LValue, 0, firstArray)
 							}
-							m.array = append(m.array, v)
+							m.array = append(m.array, vc)
 							continue
 						}
 					}
 				}
 				cf.Pc = pc
-				e.checkStore(l, t, key)
+				e.checkStore(l, t, vb)
 			} else {
 				cf.Pc = pc
 				e.checkIndex(l, a, r[a])
 			}
+			e.settle(r, own, b, b+1)
+			e.settle(r, own, c, c+1)
 
-		case lua.OP_ADD, lua.OP_SUB, lua.OP_MUL, lua.OP_DIV, lua.OP_MOD, lua.OP_POW:
-			b, c := int(inst&0x1ff), int(inst>>9)&0x1ff
-			vb, vc := r[b&0xff], r[c&0xff]
-			if b >= rkBit {
-				vb = k[b&0xff]
-			}
-			if c >= rkBit {
-				vc = k[c&0xff]
-			}
-			x, ok1 := vb.(lua.LNumber)
-			y, ok2 := vc.(lua.LNumber)
-			if !ok1 || !ok2 {
-				cf.Pc = pc
-				if x, y, ok1 = e.operands(l, op, b, c, vb, vc); !ok1 {
-					break // a metamethod
+		case lua.OP_ADD:
+			b, c = int(inst&0x1ff), int(inst>>9)&0x1ff
+			vb, vc = operand(r, k, b), operand(r, k, c)
+			if x, ok := vb.(lua.LNumber); ok {
+				if y, ok := vc.(lua.LNumber); ok {
+					z = float64(x + y)
+					goto numbered
 				}
 			}
-			var z float64
-			switch op {
-			case lua.OP_ADD:
-				z = float64(x + y)
-			case lua.OP_SUB:
-				z = float64(x - y)
-			case lua.OP_MUL:
-				z = float64(x * y)
-			case lua.OP_DIV:
-				z = float64(x / y)
-			case lua.OP_MOD:
-				z = modulo(float64(x), float64(y))
-			default:
-				z = math.Pow(float64(x), float64(y))
+			goto arithmetic
+
+		case lua.OP_SUB:
+			b, c = int(inst&0x1ff), int(inst>>9)&0x1ff
+			vb, vc = operand(r, k, b), operand(r, k, c)
+			if x, ok := vb.(lua.LNumber); ok {
+				if y, ok := vc.(lua.LNumber); ok {
+					z = float64(x - y)
+					goto numbered
+				}
 			}
-			r[a] = e.boxes.number(z)
-			goto stored
+			goto arithmetic
+
+		case lua.OP_MUL:
+			b, c = int(inst&0x1ff), int(inst>>9)&0x1ff
+			vb, vc = operand(r, k, b), operand(r, k, c)
+			if x, ok := vb.(lua.LNumber); ok {
+				if y, ok := vc.(lua.LNumber); ok {
+					z = float64(x * y)
+					goto numbered
+				}
+			}
+			goto arithmetic
+
+		case lua.OP_DIV, lua.OP_MOD, lua.OP_POW:
+			b, c = int(inst&0x1ff), int(inst>>9)&0x1ff
+			vb, vc = operand(r, k, b), operand(r, k, c)
+			goto arithmetic
 
 		case lua.OP_UNM:
-			b := int(inst & 0x1ff)
-			v := r[b&0xff]
-			if b >= rkBit {
-				v = k[b&0xff]
-			}
-			x, ok := v.(lua.LNumber)
-			if !ok {
-				cf.Pc = pc
-				if x, _, ok = e.operands(l, op, b, b, v, v); !ok {
-					break
-				}
-			}
-			r[a] = e.boxes.number(float64(-x))
-			goto stored
+			b = int(inst & 0x1ff)
+			c = b
+			vb = operand(r, k, b)
+			vc = vb
+			goto arithmetic
 
 		case lua.OP_NOT:
-			v := r[inst&0x1ff]
-			r[a] = lua.LBool(lua.LVIsFalse(v))
+			vb = r[inst&0x1ff]
+			r[a] = lua.LBool(lua.LVIsFalse(vb))
 			goto stored
 
 		case lua.OP_LEN:
-			b := int(inst & 0x1ff)
-			v := r[b&0xff]
-			if b >= rkBit {
-				v = k[b&0xff]
-			}
-			n := 0
-			switch v := v.(type) {
+			b = int(inst & 0x1ff)
+			switch v := operand(r, k, b).(type) {
 			case lua.LString:
-				n = len(v)
+				z = float64(len(v))
 			case *lua.LTable:
-				n = v.Len()
+				z = float64(v.Len())
 			default:
 				cf.Pc = pc
 				e.typeError(l, "get length of", b, v)
 			}
-			r[a] = e.boxes.number(float64(n))
-			goto stored
+			goto numbered
 
 		case lua.OP_CONCAT:
-			b, c := int(inst&0x1ff), int(inst>>9)&0x1ff
+			b, c = int(inst&0x1ff), int(inst>>9)&0x1ff
 			cf.Pc = pc
-			if v, ok := e.concat(l, r[b:c+1], b); ok {
-				r[a] = v
+			if vb, ok = e.concat(l, r[b:c+1], b); ok {
+				r[a] = vb
 				goto stored
 			}
+			e.settle(r, own, b, c+1)
 
 		case lua.OP_JMP:
 			d := int(inst&0x3ffff) - maxSbx
-			pc += d
 			if d < 0 {
 				if e.ticks--; e.ticks <= 0 {
-					cf.Pc = pc
+					cf.Pc = pc // of the jump: its target may be the first instruction, which has none before it to name
 					e.tick(l)
 				}
 			}
+			pc += d
 			continue
 
-		case lua.OP_EQ, lua.OP_LT, lua.OP_LE:
-			b, c := int(inst&0x1ff), int(inst>>9)&0x1ff
-			vb, vc := r[b&0xff], r[c&0xff]
-			if b >= rkBit {
-				vb = k[b&0xff]
+		case lua.OP_EQ:
+			b, c = int(inst&0x1ff), int(inst>>9)&0x1ff
+			vb, vc = operand(r, k, b), operand(r, k, c)
+			if wordsOf(&vb).tab != wordsOf(&vc).tab {
+				result = false // values of different types are never equal
+				goto compared
 			}
-			if c >= rkBit {
-				vc = k[c&0xff]
+			switch x := vb.(type) {
+			case lua.LNumber:
+				result = x == vc.(lua.LNumber)
+				goto compared
+			case lua.LString:
+				result = x == vc.(lua.LString)
+				goto compared
+			case *lua.LTable:
+			default:
+				result = vb == vc
+				goto compared
 			}
-			var result, done bool
+
+		case lua.OP_LT:
+			b, c = int(inst&0x1ff), int(inst>>9)&0x1ff
+			vb, vc = operand(r, k, b), operand(r, k, c)
 			if x, ok := vb.(lua.LNumber); ok {
 				if y, ok := vc.(lua.LNumber); ok {
-					done = true
-					switch op {
-					case lua.OP_EQ:
-						result = x == y
-					case lua.OP_LT:
-						result = x < y
-					default:
-						result = x <= y
-					}
+					result = x < y
+					goto compared
 				}
 			} else if x, ok := vb.(lua.LString); ok {
 				if y, ok := vc.(lua.LString); ok {
-					done = true
-					switch op {
-					case lua.OP_EQ:
-						result = x == y
-					case lua.OP_LT:
-						result = x < y
-					default:
-						result = x <= y
-					}
+					result = x < y
+					goto compared
 				}
 			}
-			if !done && op == lua.OP_EQ && wordsOf(&vb).tab != wordsOf(&vc).tab {
-				done = true // values of different types are never equal
-			}
-			if done {
-				if result != (a != 0) {
-					pc++
+			e.settle(r, own, b, b+1)
+			e.settle(r, own, c, c+1)
+
+		case lua.OP_LE:
+			b, c = int(inst&0x1ff), int(inst>>9)&0x1ff
+			vb, vc = operand(r, k, b), operand(r, k, c)
+			if x, ok := vb.(lua.LNumber); ok {
+				if y, ok := vc.(lua.LNumber); ok {
+					result = x <= y
+					goto compared
 				}
-				continue
+			} else if x, ok := vb.(lua.LString); ok {
+				if y, ok := vc.(lua.LString); ok {
+					result = x <= y
+					goto compared
+				}
 			}
+			e.settle(r, own, b, b+1)
+			e.settle(r, own, c, c+1)
 
 		case lua.OP_TEST:
 			if lua.LVAsBool(r[a]) == (inst>>9&0x1ff == 0) {
@@ -335,14 +355,11 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 			continue
 
 		case lua.OP_TESTSET:
-			if v := r[inst&0x1ff]; lua.LVAsBool(v) != (inst>>9&0x1ff == 0) {
-				r[a] = v
-				if t := lb + a + 1; t > reg.top {
-					reg.top = t
-				}
-			} else {
-				pc++
+			if lua.LVAsBool(r[inst&0x1ff]) != (inst>>9&0x1ff == 0) {
+				e.move(r, own, a, int(inst&0x1ff))
+				goto stored
 			}
+			pc++
 			continue
 
 		case lua.OP_FORPREP:
@@ -369,15 +386,15 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 				cf.Pc = pc
 				e.tick(l)
 			}
-			p := (*float64)(wordsOf(&r[a]).word)
-			limit, step := float64(r[a+1].(lua.LNumber)), float64(r[a+2].(lua.LNumber))
-			i := *p + step
-			*p = i
-			if step > 0 && i <= limit || step <= 0 && i >= limit {
-				pc += int(inst&0x3ffff) - maxSbx
-				r[a+3] = e.boxes.number(i)
-				if t := lb + a + 4; t > reg.top {
-					reg.top = t
+			{
+				p := (*float64)(wordsOf(&r[a]).word)
+				limit, step := *(*float64)(wordsOf(&r[a+1]).word), *(*float64)(wordsOf(&r[a+2]).word)
+				z = *p + step
+				*p = z
+				if step > 0 && z <= limit || step <= 0 && z >= limit {
+					pc += int(inst&0x3ffff) - maxSbx
+					a += 3
+					goto numbered
 				}
 			}
 			continue
@@ -391,17 +408,38 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 				cf.Pc = pc
 				e.checkCall(l, a, r[a])
 			}
+			e.settle(r, own, a, a+3)
+
+		case lua.OP_SETLIST:
+			if b = int(inst & 0x1ff); b == 0 {
+				b = reg.top - lb - a - 1
+			}
+			e.settle(r, own, a+1, a+1+b)
+
+		case lua.OP_RETURN:
+			if b = int(inst & 0x1ff); b == 0 {
+				b = reg.top - lb - a + 1
+			}
+			e.settle(r, own, a, a+b-1)
 
 		case lua.OP_CALL, lua.OP_TAILCALL:
 			cf.Pc = pc
 			if e.ticks--; e.ticks <= 0 {
 				e.tick(l)
 			}
-			if _, ok := r[a].(*lua.LFunction); !ok {
+			fn, isFunction := r[a].(*lua.LFunction)
+			if !isFunction {
 				e.checkCall(l, a, r[a])
 			}
 			if cf.Idx > maxCalls || reg.top > maxRegisters-spareRegisters {
 				l.RaiseError("stack overflow")
+			}
+			// A Lua function with plain parameters finds its arguments where they are, in registers that are now its own.
+			if op == lua.OP_TAILCALL || !isFunction || fn.IsG || fn.Proto.IsVarArg != 0 || len(fn.Proto.FunctionPrototypes) != 0 {
+				if b = int(inst & 0x1ff); b == 0 {
+					b = reg.top - lb - a
+				}
+				e.settle(r, own, a+1, a+b)
 			}
 		}
 		cf.Pc = pc
@@ -413,22 +451,77 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 		code, k = proto.Code, proto.Constants
 		lb = cf.LocalBase
 		r = reg.array[lb:]
+		own = e.places(l, s, proto, lb)
 		pc = cf.Pc
 		continue
+
+	arithmetic: // of the operands b and c, whose values are vb and vc
+		{
+			x, ok1 := vb.(lua.LNumber)
+			y, ok2 := vc.(lua.LNumber)
+			if !ok1 || !ok2 {
+				cf.Pc = pc
+				if x, y, ok = e.operands(l, op, b, c, vb, vc); !ok { // a metamethod
+					e.settle(r, own, b, b+1)
+					e.settle(r, own, c, c+1)
+					jumpTable[op](l, inst, base)
+					r = reg.array[lb:]
+					own = e.places(l, s, proto, lb)
+					continue
+				}
+			}
+			switch op {
+			case lua.OP_ADD:
+				z = float64(x + y)
+			case lua.OP_SUB:
+				z = float64(x - y)
+			case lua.OP_MUL:
+				z = float64(x * y)
+			case lua.OP_DIV:
+				z = float64(x / y)
+			case lua.OP_MOD:
+				z = modulo(float64(x), float64(y))
+			case lua.OP_POW:
+				z = math.Pow(float64(x), float64(y))
+			default:
+				z = float64(-x)
+			}
+		}
+
+	numbered: // an instruction is done whose result, z, belongs into register a
+		if a < len(own) {
+			p := &own[a]
+			*p = z
+			if w := wordsOf(&r[a]); w.word != unsafe.Pointer(p) || w.tab != numberTab {
+				r[a] = numberAt(p)
+			}
+		} else {
+			r[a] = e.boxes.number(z)
+		}
 
 	stored: // an instruction is done that left its result in register a
 		if t := lb + a + 1; t > reg.top {
 			reg.top = t
 		}
+		continue
+
+	compared: // a comparison is done
+		if result != (a != 0) {
+			pc++
+		}
 	}
 }
 
-// index reads a field where no metamethod has a say; ok is false if one may have.
-func (e *Engine) index(o, key lua.LValue) (v lua.LValue, ok bool) {
-	t, ok := o.(*lua.LTable)
-	if !ok {
-		return nil, false
+// operand is a register, or a constant from rkBit on.
+func operand(r, k []lua.LValue, x int) lua.LValue {
+	if x >= rkBit {
+		return k[x-rkBit]
 	}
+	return r[x]
+}
+
+// index reads a field where no metamethod has a say; ok is false if one may have.
+func (e *Engine) index(t *lua.LTable, key lua.LValue) (v lua.LValue, ok bool) {
 	m := tableOf(t)
 	switch x := key.(type) {
 	case lua.LString:

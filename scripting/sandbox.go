@@ -57,12 +57,6 @@ func (e *Engine) open(o Options) {
 	e.fixString(libs["string"])
 	e.fixTable(libs["table"])
 	e.fixMath(libs["math"])
-	libs["os"] = l.NewTable()
-	libs["os"].RawSetString("clock", e.fn(func(l *lua.LState) int {
-		l.Push(lua.LNumber(float64(e.host.Nanos()) / 1e9))
-		return 1
-	}))
-	delete(libs, "os")
 	for name, t := range libs {
 		t.Metatable = e.readonly
 		g.RawSetString(name, t)

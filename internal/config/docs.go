@@ -127,6 +127,7 @@ server on its own.
   FILE                  read this redis.conf file first
   -                     as the first or last argument: read more directives from standard input
   --directive value     set a directive of redis.conf, after the file and standard input
+  --demo                as the first argument: start a master with a live workload too, and follow it
   -h, --help            show this text
   -v, --version         show the version
 

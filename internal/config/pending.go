@@ -12,7 +12,6 @@ var pending = []string{
 	"bind-source-addr",
 	"dynamic-hz", "activerehashing", "shutdown-timeout",
 	"repl-disable-tcp-nodelay", "propagation-error-behavior",
-	"tracking-table-max-keys",
 	"busy-reply-threshold",
 }
 

@@ -59,6 +59,7 @@ var rooms = []room{
 	{dir: "eventloop", floor: 0},
 	{dir: "internal", floor: 0, owned: true}, // the encodings: floor 0 unless a line says otherwise
 	{dir: "internal/config/gendoc", floor: 50},
+	{dir: "internal/demo", floor: 45},
 	{dir: "internal/logging", floor: 0},
 	{dir: "internal/service", floor: 0},
 	{dir: "internal/snapfile", floor: 0},

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/tests/testutil"
 )
@@ -205,10 +204,7 @@ func aclRule(r *rand.Rand, cats []string, inner bool) string {
 // TestRandomRules gives users random rules. All that shows of them must be equal: the reply to each SETUSER, their description, and
 // what DRYRUN says of commands of every kind.
 func TestRandomRules(t *testing.T) {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
+	seed := randomSeed()
 	t.Logf("again with: -seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 7))
 	p := newPair(t)

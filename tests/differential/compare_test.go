@@ -23,6 +23,8 @@ var looseRules = []loose{
 	{"TIME", "each server reads its own clock", sameShape},
 	{"TTL EXPIRETIME", "relative expiries were set at two moments: a second may pass between them", within(2)},
 	{"PTTL PEXPIRETIME", "relative expiries were set at two moments, on a busy machine", within(2000)},
+	{"HTTL HEXPIRETIME", "relative expiries were set at two moments: a second may pass between them", eachWithin(2)},
+	{"HPTTL HPEXPIRETIME", "relative expiries were set at two moments, on a busy machine", eachWithin(2000)},
 	{"RANDOMKEY", "random", sameShape},
 	{"KEYS", "hash order", unordered},
 	{"SCAN HSCAN SSCAN ZSCAN", "cursors and order are the table's own; full iterations are compared by %scan", sameShape},
@@ -150,6 +152,22 @@ func within(d int64) comparator {
 			return nil
 		}
 		return fmt.Errorf("must be at most %d apart", d)
+	}
+}
+
+// eachWithin is within for the elements of an array.
+func eachWithin(d int64) comparator {
+	one := within(d)
+	return func(cmd []string, r, o testutil.Value) error {
+		if r.Kind != '*' || o.Kind != '*' || len(r.Elems) != len(o.Elems) {
+			return one(cmd, r, o)
+		}
+		for i := range r.Elems {
+			if err := one(cmd, r.Elems[i], o.Elems[i]); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 }
 

@@ -22,7 +22,7 @@ import (
 // alternatives or nothing, (a|b) one of them, {…}+ one to four times; "3*" makes the line three times as likely.
 // One command in eight is then spoiled: an argument dropped, doubled, exchanged or replaced by junk.
 
-// kinds draw one argument. A type's own file may add to it in an init function.
+// kinds draw one argument. A type's own file adds to it in an init function.
 var kinds = map[string]func(r *rand.Rand) string{
 	"key":   func(r *rand.Rand) string { return pick(r, keyPool) },
 	"skey":  func(r *rand.Rand) string { return mostly(r, "s", keyPool) },
@@ -44,6 +44,14 @@ var kinds = map[string]func(r *rand.Rand) string{
 	"pattern": func(r *rand.Rand) string { return pick(r, patterns) },
 	"db":      func(r *rand.Rand) string { return pick(r, []string{"0", "1", "2", "2", "15", "16", "-1", "x"}) },
 	"text":    func(r *rand.Rand) string { return pick(r, []string{"", "a", "hello", "x y", "\x00\r\n"}) },
+}
+
+// addKind is called once for each further kind: the grammars share their names.
+func addKind(name string, draw func(r *rand.Rand) string) {
+	if kinds[name] != nil {
+		panic("there are two kinds " + name)
+	}
+	kinds[name] = draw
 }
 
 var (
@@ -425,10 +433,7 @@ func (b *batch) script() string {
 
 // TestRandom plays random histories. A failing one is shrunk and printed as a case that can be pasted into testdata/*.txt.
 func TestRandom(t *testing.T) {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
+	seed := randomSeed()
 	steps := *stepsFlag
 	if steps == 0 {
 		steps = 60000

@@ -19,14 +19,14 @@ func init() {
 			return strconv.FormatFloat(near+r.Float64()*r.Float64()*4, 'f', 4, 64)
 		}
 	}
-	kinds["gkey"] = func(r *rand.Rand) string { return mostly(r, "g", keyPool) }
-	kinds["gmember"] = func(r *rand.Rand) string { return "p" + strconv.Itoa(r.IntN(40)) }
-	kinds["lon"] = coordinate(180, []string{"180", "-180", "181", "inf", "abc", "0", "179.9999999"})
-	kinds["lat"] = coordinate(85, []string{"85.05112878", "-85.05112878", "86", "-inf", "x", "0", "84"})
-	kinds["radius"] = func(r *rand.Rand) string {
+	addKind("gkey", func(r *rand.Rand) string { return mostly(r, "g", keyPool) })
+	addKind("gmember", func(r *rand.Rand) string { return "p" + strconv.Itoa(r.IntN(40)) })
+	addKind("lon", coordinate(180, []string{"180", "-180", "181", "inf", "abc", "0", "179.9999999"}))
+	addKind("lat", coordinate(85, []string{"85.05112878", "-85.05112878", "86", "-inf", "x", "0", "84"}))
+	addKind("radius", func(r *rand.Rand) string {
 		return pick(r, []string{"0", "1", "10", "100", "200", "500", "1000", "5000.5", "100000", "1e6", "3e7", "-1", "abc", "0.001"})
-	}
-	kinds["unit"] = func(r *rand.Rand) string {
+	})
+	addKind("unit", func(r *rand.Rand) string {
 		return pick(r, []string{"m", "km", "km", "km", "ft", "mi", "KM", "parsec"})
-	}
+	})
 }

@@ -7,8 +7,8 @@ import (
 )
 
 func init() {
-	kinds["hkey"] = func(r *rand.Rand) string { return mostly(r, "h", keyPool) }
-	kinds["field"] = func(r *rand.Rand) string {
+	addKind("hkey", func(r *rand.Rand) string { return mostly(r, "h", keyPool) })
+	addKind("field", func(r *rand.Rand) string {
 		switch r.IntN(8) {
 		case 0:
 			return pick(r, integers)
@@ -18,6 +18,6 @@ func init() {
 			return pick(r, []string{"", "\x00\xff", "a b"})
 		}
 		return "f" + strconv.Itoa(r.IntN(12))
-	}
-	kinds["numfield"] = func(r *rand.Rand) string { return "n" + strconv.Itoa(r.IntN(4)) }
+	})
+	addKind("numfield", func(r *rand.Rand) string { return "n" + strconv.Itoa(r.IntN(4)) })
 }

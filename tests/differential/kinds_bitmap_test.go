@@ -7,14 +7,14 @@ import (
 
 // The kinds of bitmap.grammar.
 func init() {
-	kinds["bitoff"] = func(r *rand.Rand) string {
+	addKind("bitoff", func(r *rand.Rand) string {
 		if r.IntN(12) == 0 {
 			return pick(r, []string{"-1", "x", "4294967296", "#1", "9223372036854775807", ""})
 		}
 		return strconv.Itoa(r.IntN(200))
-	}
-	kinds["bithash"] = func(r *rand.Rand) string { return "#" + strconv.Itoa(r.IntN(10)) }
-	kinds["bittype"] = func(r *rand.Rand) string {
+	})
+	addKind("bithash", func(r *rand.Rand) string { return "#" + strconv.Itoa(r.IntN(10)) })
+	addKind("bittype", func(r *rand.Rand) string {
 		if r.IntN(20) == 0 {
 			return pick(r, []string{"u64", "i65", "u0", "i0", "U8", "u", "8"})
 		}
@@ -22,9 +22,9 @@ func init() {
 			return pick(r, []string{"u1", "i1", "u8", "i8", "u63", "i64", "i63", "u32", "i32"})
 		}
 		return pick(r, []string{"u", "i"}) + strconv.Itoa(1+r.IntN(63))
-	}
-	kinds["bitval"] = func(r *rand.Rand) string { return strconv.FormatInt(int64(r.Uint64())>>r.IntN(64), 10) }
-	kinds["span"] = func(r *rand.Rand) string {
+	})
+	addKind("bitval", func(r *rand.Rand) string { return strconv.FormatInt(int64(r.Uint64())>>r.IntN(64), 10) })
+	addKind("span", func(r *rand.Rand) string {
 		if r.IntN(15) == 0 {
 			return pick(r, integers)
 		}
@@ -32,5 +32,5 @@ func init() {
 			return strconv.Itoa(r.IntN(400) - 200)
 		}
 		return strconv.Itoa(r.IntN(16) - 6)
-	}
+	})
 }

@@ -7,13 +7,13 @@ import (
 
 // The kinds of hyperloglog.grammar. Sketches are also made by hand, well formed and not.
 func init() {
-	kinds["hkey"] = func(r *rand.Rand) string { return mostly(r, "p", keyPool) }
-	kinds["elem"] = func(r *rand.Rand) string {
+	addKind("pkey", func(r *rand.Rand) string { return mostly(r, "p", keyPool) })
+	addKind("pelem", func(r *rand.Rand) string {
 		if r.IntN(8) == 0 {
 			return value(r)
 		}
 		return strconv.Itoa(r.IntN(3000))
-	}
+	})
 	runs := func(r *rand.Rand) string {
 		b := make([]byte, 0, 64)
 		for range r.IntN(12) {
@@ -47,14 +47,14 @@ func init() {
 		}
 		return s
 	}
-	kinds["hllruns"] = runs
-	kinds["hllstr"] = func(r *rand.Rand) string {
+	addKind("hllruns", runs)
+	addKind("hllstr", func(r *rand.Rand) string {
 		head := "HYLL\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" + pick(r, []string{"\x00", "\x80"})
 		if r.IntN(4) == 0 {
 			return head + runs(r)
 		}
 		return head + fill(runs(r))
-	}
-	kinds["hlloff"] = func(r *rand.Rand) string { return strconv.Itoa(r.IntN(40)) }
-	kinds["hllbit"] = func(r *rand.Rand) string { return strconv.Itoa(r.IntN(400)) }
+	})
+	addKind("hlloff", func(r *rand.Rand) string { return strconv.Itoa(r.IntN(40)) })
+	addKind("hllbit", func(r *rand.Rand) string { return strconv.Itoa(r.IntN(400)) })
 }

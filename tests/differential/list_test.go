@@ -6,19 +6,19 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 func init() {
-	kinds["lkey"] = func(r *rand.Rand) string { return mostly(r, "l", keyPool) }
-	kinds["index"] = func(r *rand.Rand) string {
+	addKind("node", func(r *rand.Rand) string { return "node" + strconv.Itoa(r.IntN(2)) })
+	addKind("lkey", func(r *rand.Rand) string { return mostly(r, "l", keyPool) })
+	addKind("index", func(r *rand.Rand) string {
 		if r.IntN(10) == 0 {
 			return pick(r, integers)
 		}
 		return strconv.Itoa(r.IntN(40) - 20)
-	}
+	})
 	// Few and repeated, so that searches find something; some as long as a good part of a node.
-	kinds["elem"] = func(r *rand.Rand) string {
+	addKind("elem", func(r *rand.Rand) string {
 		switch r.IntN(12) {
 		case 0:
 			return pick(r, integers)
@@ -28,7 +28,7 @@ func init() {
 			return pick(r, []string{"", "\x00\xff", "a b"})
 		}
 		return strconv.Itoa(r.IntN(8))
-	}
+	})
 }
 
 // nodeGrammar makes long lists out of one or two keys and looks at the bytes of each node.
@@ -53,15 +53,11 @@ COPY node node REPLACE
 // TestListNodes compares lists node by node (DUMP) through random changes, under every kind of limit of a node, with
 // compression and with elements that have a node of their own.
 func TestListNodes(t *testing.T) {
-	kinds["node"] = func(r *rand.Rand) string { return "node" + strconv.Itoa(r.IntN(2)) }
 	forms, err := parseGrammar("nodes", nodeGrammar)
 	if err != nil {
 		t.Fatal(err)
 	}
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
+	seed := randomSeed()
 	g := &generator{rnd: rand.New(rand.NewPCG(seed, 2))}
 	for _, f := range forms {
 		for range f.weight {

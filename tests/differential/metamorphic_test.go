@@ -55,10 +55,7 @@ func shows(cmd []string) bool {
 
 // TestMetamorphic plays random histories of all types against the usual server and each variant: equal replies, equal DEBUG DIGEST.
 func TestMetamorphic(t *testing.T) {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
+	seed := randomSeed()
 	batches := 60
 	if testing.Short() {
 		batches = 12

@@ -278,10 +278,7 @@ func ownStream(c *scriptCase) bool {
 
 // TestStreamOfRandomHistories compares the streams of what the generator draws.
 func TestStreamOfRandomHistories(t *testing.T) {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
+	seed := randomSeed()
 	steps := *stepsFlag
 	if steps == 0 {
 		steps = 12000

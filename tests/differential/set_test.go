@@ -7,8 +7,8 @@ import (
 )
 
 func init() {
-	kinds["setkey"] = func(r *rand.Rand) string { return mostly(r, "s", keyPool) }
-	kinds["member"] = func(r *rand.Rand) string {
+	addKind("setkey", func(r *rand.Rand) string { return mostly(r, "s", keyPool) })
+	addKind("member", func(r *rand.Rand) string {
 		switch r.IntN(12) {
 		case 0:
 			return pick(r, integers)
@@ -22,21 +22,21 @@ func init() {
 			return strconv.Itoa(r.IntN(20) * 5000)
 		}
 		return strconv.Itoa(r.IntN(15))
-	}
+	})
 }
 
 func init() {
 	word := func(r *rand.Rand) string { return pick(r, []string{"a", "b", "B", "aa", "", "\xff", "10x"}) }
-	kinds["olist"] = func(r *rand.Rand) string { return "ol" + strconv.Itoa(r.IntN(2)) }
-	kinds["oset"] = func(r *rand.Rand) string { return "os" + strconv.Itoa(r.IntN(2)) }
-	kinds["ozset"] = func(r *rand.Rand) string { return "oz" + strconv.Itoa(r.IntN(2)) }
-	kinds["sortelem"] = func(r *rand.Rand) string {
+	addKind("olist", func(r *rand.Rand) string { return "ol" + strconv.Itoa(r.IntN(2)) })
+	addKind("oset", func(r *rand.Rand) string { return "os" + strconv.Itoa(r.IntN(2)) })
+	addKind("ozset", func(r *rand.Rand) string { return "oz" + strconv.Itoa(r.IntN(2)) })
+	addKind("sortelem", func(r *rand.Rand) string {
 		if r.IntN(25) == 0 {
 			return word(r)
 		}
 		return pick(r, []string{"", "-", "", ""}) + strconv.Itoa(r.IntN(12)) + pick(r, []string{"", "", "", ".5"})
-	}
-	kinds["weightkey"] = func(r *rand.Rand) string { return "w_" + strconv.Itoa(r.IntN(12)) }
-	kinds["weighthash"] = func(r *rand.Rand) string { return "h_" + strconv.Itoa(r.IntN(12)) }
-	kinds["sortget"] = func(r *rand.Rand) string { return pick(r, []string{"#", "w_*", "h_*->f", "h_*->g", "nokey_*", "x"}) }
+	})
+	addKind("weightkey", func(r *rand.Rand) string { return "w_" + strconv.Itoa(r.IntN(12)) })
+	addKind("weighthash", func(r *rand.Rand) string { return "h_" + strconv.Itoa(r.IntN(12)) })
+	addKind("sortget", func(r *rand.Rand) string { return pick(r, []string{"#", "w_*", "h_*->f", "h_*->g", "nokey_*", "x"}) })
 }

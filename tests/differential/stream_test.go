@@ -26,20 +26,20 @@ func init() {
 		}
 		return "8-" + strconv.Itoa(r.IntN(12))
 	}
-	kinds["xkey"] = func(r *rand.Rand) string {
+	addKind("xkey", func(r *rand.Rand) string {
 		if r.IntN(20) == 0 {
 			return pick(r, keyPool)
 		}
 		return "x" + strconv.Itoa(r.IntN(2))
-	}
-	kinds["xid"] = id
-	kinds["xnext"] = func(r *rand.Rand) string {
+	})
+	addKind("xid", id)
+	addKind("xnext", func(r *rand.Rand) string {
 		if r.IntN(3) > 0 {
 			return "8-*"
 		}
 		return strconv.Itoa(1+r.IntN(8)) + pick(r, []string{"-*", "-1", "-2", ""})
-	}
-	kinds["xbound"] = func(r *rand.Rand) string {
+	})
+	addKind("xbound", func(r *rand.Rand) string {
 		switch r.IntN(4) {
 		case 0:
 			return "-"
@@ -49,13 +49,13 @@ func init() {
 			return "(" + id(r)
 		}
 		return id(r)
-	}
-	kinds["xname"] = func(r *rand.Rand) string { return pick(r, []string{"a", "a", "a", "b", "12", ""}) }
-	kinds["xlen"] = func(r *rand.Rand) string { return pick(r, []string{"0", "1", "3", "5", "10", "20"}) }
-	kinds["xgroup"] = func(r *rand.Rand) string { return "g" + strconv.Itoa(r.IntN(2)) }
-	kinds["xconsumer"] = func(r *rand.Rand) string { return pick(r, []string{"alice", "bob", "carol"}) }
-	kinds["xidle"] = func(r *rand.Rand) string { return pick(r, []string{"0", "0", "10000000000", "-1"}) }
-	kinds["xtime"] = func(r *rand.Rand) string { return pick(r, []string{"0", "1", "1000", "-1", "99999999999999"}) }
+	})
+	addKind("xname", func(r *rand.Rand) string { return pick(r, []string{"a", "a", "a", "b", "12", ""}) })
+	addKind("xlen", func(r *rand.Rand) string { return pick(r, []string{"0", "1", "3", "5", "10", "20"}) })
+	addKind("xgroup", func(r *rand.Rand) string { return "g" + strconv.Itoa(r.IntN(2)) })
+	addKind("xconsumer", func(r *rand.Rand) string { return pick(r, []string{"alice", "bob", "carol"}) })
+	addKind("xidle", func(r *rand.Rand) string { return pick(r, []string{"0", "0", "10000000000", "-1"}) })
+	addKind("xtime", func(r *rand.Rand) string { return pick(r, []string{"0", "1", "1000", "-1", "99999999999999"}) })
 }
 
 // racyStream finds stream commands that depend on the clock: an ID made from it, an idle time near that of what was read just now.

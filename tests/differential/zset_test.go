@@ -15,16 +15,16 @@ var (
 )
 
 func init() {
-	kinds["zkey"] = func(r *rand.Rand) string { return mostly(r, "z", keyPool) }
-	kinds["lkey"] = func(r *rand.Rand) string { return "l" + strconv.Itoa(r.IntN(3)) }
-	kinds["short"] = func(r *rand.Rand) string { return pick(r, []string{"m", "a", "b", "", "c"}) + strconv.Itoa(r.IntN(20)) }
-	kinds["score"] = func(r *rand.Rand) string {
+	addKind("zkey", func(r *rand.Rand) string { return mostly(r, "z", keyPool) })
+	addKind("zlkey", func(r *rand.Rand) string { return "l" + strconv.Itoa(r.IntN(3)) })
+	addKind("short", func(r *rand.Rand) string { return pick(r, []string{"m", "a", "b", "", "c"}) + strconv.Itoa(r.IntN(20)) })
+	addKind("score", func(r *rand.Rand) string {
 		if r.IntN(3) == 0 {
 			return strconv.Itoa(r.IntN(20) - 5)
 		}
 		return pick(r, zscores)
-	}
-	kinds["zmember"] = func(r *rand.Rand) string {
+	})
+	addKind("zmember", func(r *rand.Rand) string {
 		switch r.IntN(8) {
 		case 0:
 			return strconv.Itoa(r.IntN(20))
@@ -34,7 +34,7 @@ func init() {
 			return value(r)
 		}
 		return "m" + strconv.Itoa(r.IntN(30))
-	}
-	kinds["zend"] = func(r *rand.Rand) string { return pick(r, zends) }
-	kinds["zlex"] = func(r *rand.Rand) string { return pick(r, zlexes) }
+	})
+	addKind("zend", func(r *rand.Rand) string { return pick(r, zends) })
+	addKind("zlex", func(r *rand.Rand) string { return pick(r, zlexes) })
 }

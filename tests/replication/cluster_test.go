@@ -12,7 +12,7 @@ import (
 	"github.com/raniellyferreira/redis-inmemory-replica/tests/testutil"
 )
 
-var seedFlag = flag.Uint64("seed", 0, "seed of the random writes; 0 takes one from the clock and prints it")
+var seedFlag = flag.Uint64("seed", 1, "seed of the random writes; 0 takes one from the clock")
 
 func TestMain(m *testing.M) { testutil.Main(m) }
 

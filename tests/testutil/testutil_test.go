@@ -2,6 +2,7 @@ package testutil
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -164,5 +165,65 @@ func TestProxyCutsAtTheByte(t *testing.T) {
 	defer c.Close()
 	if _, err := c.Do("PING"); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestProxyFaults: each fault lets exactly the bytes before it through, and then does what it says.
+func TestProxyFaults(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			for range 100 {
+				c.Write([]byte("0123456789"))
+			}
+			c.(*net.TCPConn).CloseWrite()
+		}
+	}()
+	whole := strings.Repeat("0123456789", 100)
+	for _, kind := range []FaultKind{Cut, Reset, Stall, Garbage, Flip} {
+		for _, at := range []int64{1, 7, 500, 999} {
+			p := NewProxy(t, l.Addr().String())
+			p.StrikeAfter(at, kind)
+			c, err := net.Dial("tcp", p.Addr())
+			if err != nil && kind == Reset {
+				continue // it came before we had looked
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			limit := 20 * time.Second
+			if kind == Stall {
+				limit = 100 * time.Millisecond
+			}
+			c.SetReadDeadline(time.Now().Add(limit))
+			got, err := io.ReadAll(c)
+			c.Close()
+			want := whole[:at]
+			switch kind {
+			case Garbage:
+				want += string(garbage) + whole[at:]
+			case Flip:
+				want += string([]byte{whole[at] ^ 0xff}) + whole[at+1:]
+			}
+			// What a reset catches on its way is lost.
+			if string(got) != want && (kind != Reset || !strings.HasPrefix(want, string(got))) {
+				t.Errorf("%v at %d: %d bytes of %d", kind, at, len(got), len(want))
+			}
+			if kind == Reset && err == nil || kind != Reset && kind != Stall && err != nil {
+				t.Errorf("%v at %d ends with %v", kind, at, err)
+			}
+			if p.Armed() {
+				t.Errorf("%v at %d has not struck", kind, at)
+			}
+			p.Close()
+		}
 	}
 }
