@@ -68,8 +68,8 @@ var (
 // savingNow tells whether a snapshot is being taken or written.
 func (s *Server) savingNow() bool { return s.snapshot != nil || s.persist.file != nil }
 
-// rdbVersion is the version of snapshots in files: the configured one, or the
-// first that can hold expiries of fields if there are any.
+// rdbVersion is the version of snapshots, in files and for replicas: the configured
+// one, or the first that can hold expiries of fields if there are any.
 func (s *Server) rdbVersion() int {
 	v := s.V.RDBVersion
 	for i := range s.KS.Databases() {
