@@ -146,6 +146,15 @@ func TestDashboardAndAlerts(t *testing.T) {
 			}
 		}
 	}
+	guide, err := os.ReadFile(filepath.Join("..", "..", "docs", "operations.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range regexp.MustCompile("`redis_[a-z_]+").FindAllString(string(guide), -1) {
+		if name := line[1:]; !names[name] && !names[name+"_count"] {
+			t.Errorf("docs/operations.md: there is no metric %s", name)
+		}
+	}
 	if asked < 60 || len(alerts.Groups) == 0 {
 		t.Errorf("only %d metrics are asked for", asked)
 	}
