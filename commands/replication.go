@@ -209,6 +209,10 @@ func shutdownCommand(c *Client) {
 		return
 	}
 	s := c.srv
+	if s.Busy() && !o.NoSave {
+		s.refuseBusy(c) // what a script has half done is not to be saved
+		return
+	}
 	s.Host.Logf(LogWarning, "User requested shutdown...")
 	if err := s.PrepareShutdown(o); err != nil {
 		c.addReplyError("Errors trying to SHUTDOWN. Check logs.")

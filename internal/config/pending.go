@@ -12,7 +12,6 @@ var pending = []string{
 	"bind-source-addr",
 	"shutdown-timeout",
 	"repl-disable-tcp-nodelay", "propagation-error-behavior",
-	"busy-reply-threshold",
 }
 
 func markPending(r *Registry) {
