@@ -106,8 +106,8 @@ crossbuild: ## build and vet for Linux, macOS and Windows, without cgo (TARGETS=
 	@scripts/crossbuild.sh $(TARGETS)
 
 .PHONY: release
-release: ## archives for Linux, macOS and Windows with checksums, in dist/ (VERSION=1.2.3)
-	@scripts/release.sh $(VERSION)
+release: ## archives for Linux, macOS and Windows with checksums, in dist/ (VERSION=1.2.3, TARGETS="linux/arm64")
+	@scripts/release.sh "$(VERSION)" $(TARGETS)
 
 .PHONY: security-audit
 security-audit: ## known vulnerabilities, module checksums, static analysis, secrets in the tree (STRICT=1: no database is an error)
