@@ -101,8 +101,16 @@ func execCommand(c *Client) {
 		}
 		return
 	}
-	m := c.multi
 	c.unwatchAll()
+	if m := c.multi; m.flags&CmdSkipMonitor != 0 { // scripts, which may have to step aside
+		c.srv.scripts().host(c, func() { c.runQueue(m) })
+	} else {
+		c.runQueue(m)
+	}
+}
+
+// runQueue executes what was queued.
+func (c *Client) runQueue(m *multiState) {
 	args, cmd := c.args, c.cmd
 	c.flags |= flagExecuting | flagDenyBlocking
 	c.addReplyArrayLen(len(m.queue))
@@ -116,7 +124,7 @@ func execCommand(c *Client) {
 			continue
 		}
 		c.srv.call(c)
-		if len(c.out) >= flushReplies && c.conn != nil && c.flags&(flagReplyOff|flagReplySkip) == 0 {
+		if len(c.out) >= flushReplies && c.conn != nil && c.flags&(flagReplyOff|flagReplySkip|flagClosed) == 0 {
 			c.out = c.conn.Flush(c.out)
 		}
 	}

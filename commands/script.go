@@ -18,8 +18,9 @@ const compatVersionNum = 0x0007000f
 type scriptState struct {
 	s      *Server
 	engine *scripting.Engine
-	client *Client // runs the commands that scripts call
-	caller *Client // the client whose script runs; nil when none does
+	random *scripting.Random // of this engine and of that of the functions
+	client *Client           // runs the commands that scripts call
+	caller *Client           // the client whose script runs; nil when none does
 
 	byText map[string]*scripting.Script
 	bySHA  map[string]*scripting.Script
@@ -44,10 +45,12 @@ type scriptState struct {
 	out        []byte
 	failed     bool
 	mayYield   bool
-	overdue    bool  // it stepped aside at least once
-	aside      bool  // it stands aside now
-	sliceEnd   int64 // ns
-	now        int64 // the script's logical time, unix ms
+	overdue    bool // it stepped aside at least once
+	aside      bool // it stands aside now
+	waiting    *Client
+	hosting    *hosted // the transaction on the second stack, if one is there
+	sliceEnd   int64   // ns
+	now        int64   // the script's logical time, unix ms
 	runScript  func()
 	runFunc    func()
 	funcArgs   [][]byte // of the FCALL
@@ -56,7 +59,7 @@ type scriptState struct {
 
 func (s *Server) scripts() *scriptState {
 	if s.script == nil {
-		t := &scriptState{s: s, client: s.NewInternalClient()}
+		t := &scriptState{s: s, client: s.NewInternalClient(), random: scripting.NewRandom()}
 		t.client.flags |= flagScript | flagDenyBlocking
 		t.runScript = func() {
 			t.out, t.failed = t.engine.Run(t.out[:0], t.running, t.keys, t.argv, t.caller.proto)
@@ -80,7 +83,7 @@ func (t *scriptState) flush() {
 }
 
 func (t *scriptState) newEngine() *scripting.Engine {
-	return scripting.New(t, scripting.Options{Version: CompatVersion, VersionNum: compatVersionNum, MemoryLimit: t.s.V.LuaMemoryLimit})
+	return scripting.New(t, scripting.Options{Version: CompatVersion, VersionNum: compatVersionNum, MemoryLimit: t.s.V.LuaMemoryLimit, Random: t.random})
 }
 
 // load compiles a script, or finds it in the cache. keep is set by SCRIPT LOAD: what a client loads it expects to find.

@@ -133,7 +133,7 @@ func TestFunctions(t *testing.T) {
 
 // TestOverdueScript: past the threshold the script steps aside, others hear BUSY, and SCRIPT KILL ends it.
 func TestOverdueScript(t *testing.T) {
-	s, h := newTestServer(t, "busy-reply-threshold", "0")
+	s, h := newTestServer(t, "busy-reply-threshold", "1")
 	c, d := newTestClient(s), newTestClient(s)
 	if got := do(c, "EVAL", "while true do end", "0"); got != "" {
 		t.Fatalf("an endless script answered %q", got)

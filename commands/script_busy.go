@@ -16,7 +16,8 @@ import (
 //	loop    ──eval──┐           ┌─ BUSY … ─┐           ┌── reply ──►
 //	script          └── runs ───┘ aside    └── slice ──┘
 //
-// A script of the master, or one inside EXEC, does not step aside: its command must be complete before the next one.
+// A transaction that calls scripts runs on the second stack as a whole (host), so that it too can be put off in the middle of one. A script of the
+// master steps aside like any other; who applies the stream asks Busy before the next command.
 
 // scriptSlice is how long an overdue script runs before it steps aside again, nanoseconds.
 const scriptSlice = 10e6
@@ -26,6 +27,8 @@ type coroutine struct {
 	resume func() (done, ok bool)
 	yield  func(done bool) bool
 	job    func()
+
+	panicked any
 }
 
 // run executes a job on the second stack and returns true once it is done, false if it stepped aside.
@@ -34,7 +37,7 @@ func (co *coroutine) run(job func()) bool {
 		co.resume, _ = iter.Pull(func(yield func(bool) bool) {
 			co.yield = yield
 			for {
-				co.job()
+				co.runJob()
 				if !yield(true) {
 					return
 				}
@@ -42,14 +45,23 @@ func (co *coroutine) run(job func()) bool {
 		})
 	}
 	co.job = job
-	done, _ := co.resume()
-	return done
+	return co.goOn()
 }
 
 // goOn continues a job that stepped aside.
 func (co *coroutine) goOn() bool {
 	done, _ := co.resume()
+	if r := co.panicked; r != nil {
+		co.panicked = nil
+		panic(r) // where the stack of the loop is
+	}
 	return done
+}
+
+// runJob runs the job; a panic is kept, so that the second stack outlives it.
+func (co *coroutine) runJob() {
+	defer func() { co.panicked = recover() }()
+	co.job()
 }
 
 // Busy tells whether an overdue script stands aside: no command of the master's stream may be applied until it has ended.
@@ -62,11 +74,12 @@ const (
 
 // busyGate refuses a command while an overdue script stands aside.
 func (s *Server) busyGate(c *Client) bool {
-	t := s.script
-	if c.cmd.Flags&CmdAllowBusy != 0 {
-		return true
-	}
-	if t.function != nil {
+	return c.cmd.Flags&CmdAllowBusy != 0 || s.refuseBusy(c)
+}
+
+// refuseBusy answers what a command hears while an overdue script stands aside.
+func (s *Server) refuseBusy(c *Client) bool {
+	if s.script.function != nil {
 		return s.refuse(c, errBusyFunction)
 	}
 	return s.refuse(c, errBusyScript)
@@ -107,10 +120,11 @@ func (t *scriptState) killText() string {
 // execute runs a script whose state begin has set, and answers its client: at once, or, if the script steps aside, when it has ended.
 func (t *scriptState) execute(c *Client, run func()) {
 	s := t.s
-	t.mayYield = c.conn != nil && c.flags&(flagMaster|flagExecuting|flagDenyBlocking) == 0
+	limit := s.V.BusyReplyThreshold
+	t.mayYield = limit > 0 && (t.hosting != nil || c.flags&flagExecuting == 0 && (c.isMaster() || c.conn != nil && c.flags&flagDenyBlocking == 0))
 	t.overdue = false
-	t.sliceEnd = t.startedAt + s.V.BusyReplyThreshold*1e6
-	if !t.mayYield {
+	t.sliceEnd = t.startedAt + min(limit, maxThreshold)*1e6
+	if !t.mayYield || t.hosting != nil {
 		run()
 		t.finish(c)
 		c.preventPropagation() // its effects are in the stream
@@ -122,33 +136,103 @@ func (t *scriptState) execute(c *Client, run func()) {
 		return
 	}
 	c.preventPropagation()
-	t.aside = true
 	t.funcArgs = copyArgs(c.args)
-	t.now = s.now
-	c.block(&blockedState{onTimeout: func(*Client) {}})
-	s.Host.After(0, t.slice)
+	t.standAside(c)
 }
 
-// slice gives a script that stands aside some time.
+// maxThreshold keeps the threshold in nanoseconds within an int64, milliseconds.
+const maxThreshold = 1 << 40
+
+// hosted is a client whose transaction runs on the second stack.
+type hosted struct {
+	c    *Client
+	args [][]byte // what it was doing when it stepped aside
+	cmd  *Command
+}
+
+// host runs a transaction on the second stack, so that a script in it can step aside.
+func (t *scriptState) host(c *Client, job func()) {
+	if t.hosting != nil || c.conn == nil && !c.isMaster() {
+		job()
+		return
+	}
+	args, cmd := c.args, c.cmd
+	t.hosting = &hosted{c: c}
+	if t.runHosted(job) {
+		return
+	}
+	t.hosting.args, t.hosting.cmd = c.args, c.cmd
+	c.args, c.cmd = args, cmd
+	t.funcArgs = copyArgs(t.hosting.args)
+	t.standAside(c)
+}
+
+// runHosted returns true when the transaction is complete.
+func (t *scriptState) runHosted(job func()) (done bool) {
+	done = true
+	defer func() {
+		if done {
+			t.hosting = nil // by a panic too
+		}
+	}()
+	done = t.co.run(job)
+	return done
+}
+
+// standAside puts off what is left of a client's command.
+func (t *scriptState) standAside(c *Client) {
+	t.aside, t.waiting = true, c
+	t.now = t.s.now
+	if !c.isMaster() {
+		c.block(&blockedState{onTimeout: func(*Client) {}})
+	}
+	t.s.Host.After(0, t.slice)
+}
+
+// slice gives what stands aside some time.
 func (t *scriptState) slice() {
-	s := t.s
-	c := t.caller
-	now, current := s.now, s.current
-	s.now, s.current = t.now, c
-	t.aside = false
-	done := t.co.goOn()
-	t.aside = !done
-	s.now, s.current = now, current
+	s, c, h := t.s, t.waiting, t.hosting
+	closed := c.flags&flagClosed != 0
+	done := false
+	step := func() {
+		now, current := s.now, s.current
+		s.now, s.current = t.now, c
+		t.aside = false
+		if h != nil {
+			c.args, c.cmd = h.args, h.cmd
+		}
+		defer func() {
+			t.aside = !done
+			s.now, s.current = now, current
+		}()
+		done = t.co.goOn()
+		if h != nil {
+			h.args, h.cmd = c.args, c.cmd
+		}
+	}
+	if h != nil && c.conn != nil && !closed {
+		s.Host.Answer(c, func() { c.maybeQuiet(step) }) // its commands write their replies as they go
+	} else {
+		step()
+	}
 	if !done {
 		s.Host.After(0, t.slice)
 		return
 	}
+	t.hosting, t.waiting = nil, nil
 	s.propagatePending()
-	if c.flags&flagClosed != 0 {
+	switch {
+	case c.isMaster():
+		if h == nil {
+			t.finish(c)
+		}
+	case closed:
 		t.caller, t.running = nil, nil
-		return
+	case h != nil:
+		c.unblock(func() {})
+	default:
+		c.unblock(func() { t.finish(c) })
 	}
-	c.unblock(func() { t.finish(c) })
 }
 
 // finish answers the client with what the script left.

@@ -41,7 +41,6 @@ func TestScriptMemoryLimit(t *testing.T) {
 		"local t={} local i=0 while true do i=i+1 t[i]=string.rep('x',1000)..i end",
 		"local t={} for i=1,1e9 do t[i]=i+0.5 end",
 		"local t={} for i=1,1e9 do t['k'..i]=i end",
-		"local t={} t[60000000]=1 return 1",
 		"return #('x'):rep(4000):gsub('x',('y'):rep(4000))",
 		"local t={} for i=1,8000 do t[i]=('x'):rep(8000) end return #table.concat(t)",
 		"while true do pcall(function() local s='x' while true do s=s..s end end) end",

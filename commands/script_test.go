@@ -55,3 +55,86 @@ func TestScriptOnReplica(t *testing.T) {
 		t.Error("the master's script failed")
 	}
 }
+
+// spinTimers runs what was put off until the server is no longer busy.
+func spinTimers(t *testing.T, s *Server, h *fakeHost) {
+	t.Helper()
+	for i := 0; s.Busy(); i++ {
+		if i > 100_000 {
+			t.Fatal("the script never ends")
+		}
+		timers := h.timer
+		h.timer = nil
+		for _, fn := range timers {
+			fn()
+		}
+	}
+}
+
+// TestSlowScriptOfTheMaster: it steps aside, alone or in a transaction; nobody can kill it; and it is whole when the next command comes.
+func TestSlowScriptOfTheMaster(t *testing.T) {
+	const script = "redis.call('append',KEYS[1],'a') for i=1,200000 do end redis.call('append',KEYS[1],'b') return 1"
+	for _, commands := range [][][]string{
+		{{"EVAL", script, "1", "k"}},
+		{{"MULTI"}, {"APPEND", "k", "<"}, {"EVAL", script, "1", "k"}, {"EVAL", script, "1", "k"}, {"APPEND", "k", ">"}, {"EXEC"}},
+	} {
+		s, h := newTestServer(t, "busy-reply-threshold", "1")
+		h.slow = 1e6
+		s.SetFollowing(true)
+		m, c := s.NewMasterClient(0), newTestClient(s)
+		s.BeginStream()
+		for _, cmd := range commands {
+			args := make([][]byte, len(cmd))
+			for i := range cmd {
+				args[i] = []byte(cmd[i])
+			}
+			s.CallMaster(m, args)
+			for i := range args {
+				clear(args[i]) // the stream's buffer is used again
+			}
+		}
+		if !s.Busy() {
+			t.Fatal("the script did not step aside")
+		}
+		if got := do(c, "GET", "k"); got != errBusyScript+"\r\n" {
+			t.Errorf("GET: %q", got)
+		}
+		if got := do(c, "SCRIPT", "KILL"); !strings.HasPrefix(got, "-UNKILLABLE The busy script was sent by a master") {
+			t.Errorf("SCRIPT KILL: %q", got)
+		}
+		spinTimers(t, s, h)
+		want := "$2\r\nab\r\n"
+		if len(commands) > 1 {
+			want = "$6\r\n<abab>\r\n"
+		}
+		if got := do(c, "GET", "k"); got != want {
+			t.Errorf("afterwards: %q", got)
+		}
+		if s.Stats.ApplyErrors != 0 {
+			t.Errorf("%d errors", s.Stats.ApplyErrors)
+		}
+	}
+}
+
+// TestSlowTransactionOfOneWhoLeft: what a client began with EXEC is done to its end, though the client is gone.
+func TestSlowTransactionOfOneWhoLeft(t *testing.T) {
+	s, h := newTestServer(t, "busy-reply-threshold", "1")
+	h.slow = 1e6
+	c, d := newTestClient(s), newTestClient(s)
+	do(c, "MULTI")
+	do(c, "APPEND", "k", "<")
+	do(c, "EVAL", "redis.call('append','k','a') for i=1,200000 do end redis.call('append','k','b')", "0")
+	do(c, "APPEND", "k", ">")
+	do(c, "EXEC")
+	if !s.Busy() {
+		t.Fatal("the script did not step aside")
+	}
+	s.RemoveClient(c)
+	spinTimers(t, s, h)
+	if got := do(d, "GET", "k"); got != "$4\r\n<ab>\r\n" {
+		t.Errorf("afterwards: %q", got)
+	}
+	if got := do(d, "EVAL", "return 1", "0"); got != ":1\r\n" {
+		t.Errorf("the next script: %q", got)
+	}
+}

@@ -14,7 +14,7 @@ import (
 func (e *Engine) openRedis(o Options) *lua.LTable {
 	l := e.l
 	t := l.NewTable()
-	set := func(name string, fn lua.LGFunction) { t.RawSetString(name, e.fn(fn)) }
+	set := func(name string, fn lua.LGFunction) { rawSetString(t, name, e.fn(fn)) }
 	set("call", e.redisCall)
 	set("pcall", e.redisPCall)
 	set("log", e.redisLog)
@@ -43,7 +43,7 @@ func (e *Engine) openRedis(o Options) *lua.LTable {
 					text = "ERR " + text
 				}
 			}
-			t.RawSetString(field, lua.LString(text))
+			rawSetString(t, field, lua.LString(text))
 			l.Push(t)
 			return 1
 		}
@@ -86,10 +86,10 @@ func (e *Engine) openRedis(o Options) *lua.LTable {
 		"LOG_DEBUG": 0, "LOG_VERBOSE": 1, "LOG_NOTICE": 2, "LOG_WARNING": 3,
 		"REPL_NONE": 0, "REPL_AOF": 1, "REPL_SLAVE": 2, "REPL_REPLICA": 2, "REPL_ALL": 3,
 	} {
-		t.RawSetString(name, lua.LNumber(v))
+		rawSetString(t, name, lua.LNumber(v))
 	}
-	t.RawSetString("REDIS_VERSION", lua.LString(o.Version))
-	t.RawSetString("REDIS_VERSION_NUM", lua.LNumber(o.VersionNum))
+	rawSetString(t, "REDIS_VERSION", lua.LString(o.Version))
+	rawSetString(t, "REDIS_VERSION_NUM", lua.LNumber(o.VersionNum))
 	return t
 }
 
@@ -98,7 +98,7 @@ func (e *Engine) fn(f lua.LGFunction) *lua.LFunction { return e.l.NewFunction(f)
 
 func (e *Engine) plainError(text string) *lua.LTable {
 	t := e.l.CreateTable(0, 1)
-	t.RawSetString("err", lua.LString(text))
+	rawSetString(t, "err", lua.LString(text))
 	return t
 }
 

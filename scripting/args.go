@@ -1,64 +1,118 @@
 package scripting
 
 import (
+	"fmt"
 	"math"
 
 	lua "github.com/yuin/gopher-lua"
 )
 
-// Arguments of library functions, checked and reported as Lua 5.1's own library does. name is the function's, for the message.
+// Arguments of library functions, checked and reported as Lua 5.1's own library does.
 
-func argError(l *lua.LState, n int, name, text string) {
-	l.RaiseError("bad argument #%d to '%s' (%s)", n, name, text)
+// raise ends the function with an error. Its text gets the place in front, if it is Lua code that runs or that called the running function.
+func raise(l *lua.LState, format string, args ...any) {
+	if len(args) > 0 {
+		format = fmt.Sprintf(format, args...)
+	}
+	cf := mirrorOf(l).currentFrame
+	if cf != nil && cf.Fn.IsG {
+		cf = cf.Parent
+	}
+	if cf != nil && !cf.Fn.IsG {
+		p := cf.Fn.Proto
+		line := 0
+		if at := cf.Pc - 1; at >= 0 && at < len(p.DbgSourcePositions) {
+			line = p.DbgSourcePositions[at]
+		}
+		format = p.SourceName + ":" + itoa(line) + ": " + format
+	}
+	l.Error(lua.LString(format), 0)
 }
 
-func typeError(l *lua.LState, n int, name, want string) {
+// calledAs is the name under which Lua code called the running function, and what it is the name of; "?" if no Lua code did.
+func calledAs(l *lua.LState) (kind, name string) {
+	if cf := mirrorOf(l).currentFrame; cf != nil && cf.Parent != nil && !cf.Parent.Fn.IsG {
+		p, pc := cf.Parent.Fn.Proto, cf.Parent.Pc-1
+		if inst := p.Code[pc]; int(inst>>26) == lua.OP_CALL || int(inst>>26) == lua.OP_TAILCALL || int(inst>>26) == lua.OP_TFORLOOP {
+			if kind, name = variable(p, pc, int(inst>>18)&0xff); kind != "" {
+				return kind, name
+			}
+		}
+	}
+	return "", "?"
+}
+
+func argError(l *lua.LState, n int, text string) {
+	kind, name := calledAs(l)
+	if kind == "method" {
+		if n--; n == 0 {
+			raise(l, "calling '%s' on bad self (%s)", name, text)
+		}
+	}
+	raise(l, "bad argument #%d to '%s' (%s)", n, name, text)
+}
+
+func typeError(l *lua.LState, n int, want string) {
 	got := "no value"
 	if n <= l.GetTop() {
 		got = l.Get(n).Type().String()
 	}
-	argError(l, n, name, want+" expected, got "+got)
+	argError(l, n, want+" expected, got "+got)
 }
 
-func checkString(l *lua.LState, n int, name string) string {
+func checkString(l *lua.LState, n int) string {
 	s, ok := argString(l.Get(n))
 	if !ok {
-		typeError(l, n, name, "string")
+		typeError(l, n, "string")
 	}
 	return s
 }
 
-func checkNumber(l *lua.LState, n int, name string) float64 {
+func checkNumber(l *lua.LState, n int) float64 {
 	f, ok := argNumber(l.Get(n))
 	if !ok {
-		typeError(l, n, name, "number")
+		typeError(l, n, "number")
 	}
 	return f
 }
 
-func optString(l *lua.LState, n int, name, def string) string {
+func checkAny(l *lua.LState, n int) {
+	if n > l.GetTop() {
+		argError(l, n, "value expected")
+	}
+}
+
+func checkFunction(l *lua.LState, n int) *lua.LFunction {
+	f, ok := l.Get(n).(*lua.LFunction)
+	if !ok {
+		typeError(l, n, "function")
+	}
+	return f
+}
+
+func optString(l *lua.LState, n int, def string) string {
 	if l.Get(n) == lua.LNil {
 		return def
 	}
-	return checkString(l, n, name)
+	return checkString(l, n)
 }
 
 // checkInt is a number cut to an int as C's lua_Integer: truncated.
-func checkInt(l *lua.LState, n int, name string) int {
-	return int(truncate(checkNumber(l, n, name)))
+func checkInt(l *lua.LState, n int) int {
+	return int(truncate(checkNumber(l, n)))
 }
 
-func optInt(l *lua.LState, n int, name string, def int) int {
+func optInt(l *lua.LState, n, def int) int {
 	if l.Get(n) == lua.LNil {
 		return def
 	}
-	return checkInt(l, n, name)
+	return checkInt(l, n)
 }
 
-func checkTable(l *lua.LState, n int, name string) *lua.LTable {
+func checkTable(l *lua.LState, n int) *lua.LTable {
 	t, ok := l.Get(n).(*lua.LTable)
 	if !ok {
-		typeError(l, n, name, "table")
+		typeError(l, n, "table")
 	}
 	return t
 }
@@ -75,9 +129,10 @@ func pushString(l *lua.LState, s string) int {
 }
 
 func (e *Engine) fixMath(t *lua.LTable) {
-	set := func(name string, fn lua.LGFunction) { t.RawSetString(name, e.fn(fn)) }
+	rawSetString(t, "huge", lua.LNumber(math.Inf(1)))
+	set := func(name string, fn lua.LGFunction) { rawSetString(t, name, e.fn(fn)) }
 	one := func(name string, f func(float64) float64) {
-		set(name, func(l *lua.LState) int { return pushNumber(l, f(checkNumber(l, 1, name))) })
+		set(name, func(l *lua.LState) int { return pushNumber(l, f(checkNumber(l, 1))) })
 	}
 	one("abs", math.Abs)
 	one("ceil", math.Ceil)
@@ -98,22 +153,22 @@ func (e *Engine) fixMath(t *lua.LTable) {
 	one("deg", func(x float64) float64 { return x / (math.Pi / 180) })
 	one("rad", func(x float64) float64 { return x * (math.Pi / 180) })
 	two := func(name string, f func(a, b float64) float64) {
-		set(name, func(l *lua.LState) int { return pushNumber(l, f(checkNumber(l, 1, name), checkNumber(l, 2, name))) })
+		set(name, func(l *lua.LState) int { return pushNumber(l, f(checkNumber(l, 1), checkNumber(l, 2))) })
 	}
 	two("fmod", math.Mod)
 	two("mod", math.Mod)
 	two("pow", math.Pow)
 	two("atan2", math.Atan2)
 	set("ldexp", func(l *lua.LState) int {
-		return pushNumber(l, math.Ldexp(checkNumber(l, 1, "ldexp"), checkInt(l, 2, "ldexp")))
+		return pushNumber(l, math.Ldexp(checkNumber(l, 1), checkInt(l, 2)))
 	})
 	set("frexp", func(l *lua.LState) int {
-		f, x := math.Frexp(checkNumber(l, 1, "frexp"))
+		f, x := math.Frexp(checkNumber(l, 1))
 		pushNumber(l, f)
 		return 1 + pushNumber(l, float64(x))
 	})
 	set("modf", func(l *lua.LState) int {
-		x := checkNumber(l, 1, "modf")
+		x := checkNumber(l, 1)
 		if math.IsInf(x, 0) {
 			pushNumber(l, x)
 			return 1 + pushNumber(l, math.Copysign(0, x))
@@ -124,9 +179,9 @@ func (e *Engine) fixMath(t *lua.LTable) {
 	})
 	pick := func(name string, better func(a, b float64) bool) {
 		set(name, func(l *lua.LState) int {
-			best := checkNumber(l, 1, name)
+			best := checkNumber(l, 1)
 			for i := 2; i <= l.GetTop(); i++ {
-				if x := checkNumber(l, i, name); better(x, best) {
+				if x := checkNumber(l, i); better(x, best) {
 					best = x
 				}
 			}
@@ -142,21 +197,21 @@ func (e *Engine) fixMath(t *lua.LTable) {
 		case 0:
 			return pushNumber(l, r)
 		case 1:
-			if high = int(int32(checkInt(l, 1, "random"))); high < 1 {
-				argError(l, 1, "random", "interval is empty")
+			if high = int(int32(checkInt(l, 1))); high < 1 {
+				argError(l, 1, "interval is empty")
 			}
 		case 2:
-			low, high = int(int32(checkInt(l, 1, "random"))), int(int32(checkInt(l, 2, "random")))
+			low, high = int(int32(checkInt(l, 1))), int(int32(checkInt(l, 2)))
 			if low > high {
-				argError(l, 2, "random", "interval is empty")
+				argError(l, 2, "interval is empty")
 			}
 		default:
-			l.RaiseError("wrong number of arguments")
+			raise(l, "wrong number of arguments")
 		}
 		return pushNumber(l, math.Floor(r*float64(high-low+1))+float64(low))
 	})
 	set("randomseed", func(l *lua.LState) int {
-		e.rand.seed(uint32(checkInt(l, 1, "randomseed")))
+		e.rand.seed(uint32(checkInt(l, 1)))
 		return 0
 	})
 }
@@ -164,8 +219,8 @@ func (e *Engine) fixMath(t *lua.LTable) {
 // openBit is the library of Mike Pall's BitOp: 32-bit operations on numbers.
 func (e *Engine) openBit() *lua.LTable {
 	t := e.l.NewTable()
-	set := func(name string, fn lua.LGFunction) { t.RawSetString(name, e.fn(fn)) }
-	word := func(l *lua.LState, n int, name string) uint32 { return toBits(checkNumber(l, n, name)) }
+	set := func(name string, fn lua.LGFunction) { rawSetString(t, name, e.fn(fn)) }
+	word := func(l *lua.LState, n int, name string) uint32 { return toBits(checkNumber(l, n)) }
 	push := func(l *lua.LState, w uint32) int { return pushNumber(l, float64(int32(w))) }
 	set("tobit", func(l *lua.LState) int { return push(l, word(l, 1, "tobit")) })
 	set("bnot", func(l *lua.LState) int { return push(l, ^word(l, 1, "bnot")) })

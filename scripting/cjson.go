@@ -31,10 +31,10 @@ func (e *Engine) openCJSON() *lua.LTable {
 // newCJSON makes the table of functions over one set of settings.
 func (e *Engine) newCJSON(c *jsonConfig) *lua.LTable {
 	t := e.l.NewTable()
-	set := func(name string, fn lua.LGFunction) { t.RawSetString(name, e.fn(fn)) }
+	set := func(name string, fn lua.LGFunction) { rawSetString(t, name, e.fn(fn)) }
 	set("encode", func(l *lua.LState) int {
 		if l.GetTop() != 1 {
-			argError(l, 1, "encode", "expected 1 argument")
+			argError(l, 1, "expected 1 argument")
 		}
 		w := jsonWriter{e: e, l: l, c: c}
 		w.value(l.Get(1), 0)
@@ -42,9 +42,9 @@ func (e *Engine) newCJSON(c *jsonConfig) *lua.LTable {
 	})
 	set("decode", func(l *lua.LState) int {
 		if l.GetTop() != 1 {
-			argError(l, 1, "decode", "expected 1 argument")
+			argError(l, 1, "expected 1 argument")
 		}
-		r := jsonReader{e: e, l: l, c: c, s: checkString(l, 1, "decode")}
+		r := jsonReader{e: e, l: l, c: c, s: checkString(l, 1)}
 		v := r.document()
 		l.Push(v)
 		return 1
@@ -57,12 +57,12 @@ func (e *Engine) newCJSON(c *jsonConfig) *lua.LTable {
 	integer := func(name string, p *int, low, high int) {
 		set(name, func(l *lua.LState) int {
 			if l.GetTop() > 1 {
-				argError(l, 2, name, "found too many arguments")
+				argError(l, 2, "found too many arguments")
 			}
 			if l.Get(1) != lua.LNil {
-				n := checkInt(l, 1, name)
+				n := checkInt(l, 1)
 				if n < low || n > high {
-					argError(l, 1, name, "expected integer between "+itoa(low)+" and "+itoa(high))
+					argError(l, 1, "expected integer between "+itoa(low)+" and "+itoa(high))
 				}
 				*p = n
 			}
@@ -79,7 +79,7 @@ func (e *Engine) newCJSON(c *jsonConfig) *lua.LTable {
 				*p = bool(v)
 			case lua.LString:
 				if v != "on" && v != "off" {
-					argError(l, 1, name, "invalid option '"+string(v)+"'")
+					argError(l, 1, "invalid option '"+string(v)+"'")
 				}
 				*p = v == "on"
 			}
@@ -99,7 +99,7 @@ func (e *Engine) newCJSON(c *jsonConfig) *lua.LTable {
 		case lua.LString:
 			n, ok := map[string]int{"off": 0, "on": 1, "null": 2}[string(v)]
 			if !ok {
-				argError(l, 1, "encode_invalid_numbers", "invalid option '"+string(v)+"'")
+				argError(l, 1, "invalid option '"+string(v)+"'")
 			}
 			c.encodeInvalid = n
 		}
@@ -114,19 +114,19 @@ func (e *Engine) newCJSON(c *jsonConfig) *lua.LTable {
 			c.sparseConvert = bool(v)
 		}
 		if l.Get(2) != lua.LNil {
-			c.sparseRatio = checkInt(l, 2, "encode_sparse_array")
+			c.sparseRatio = checkInt(l, 2)
 		}
 		if l.Get(3) != lua.LNil {
-			c.sparseSafe = checkInt(l, 3, "encode_sparse_array")
+			c.sparseSafe = checkInt(l, 3)
 		}
 		l.Push(lua.LBool(c.sparseConvert))
 		l.Push(lua.LNumber(c.sparseRatio))
 		l.Push(lua.LNumber(c.sparseSafe))
 		return 3
 	})
-	t.RawSetString("null", e.jsonNull)
-	t.RawSetString("_NAME", lua.LString("cjson"))
-	t.RawSetString("_VERSION", lua.LString("2.1.0"))
+	rawSetString(t, "null", e.jsonNull)
+	rawSetString(t, "_NAME", lua.LString("cjson"))
+	rawSetString(t, "_VERSION", lua.LString("2.1.0"))
 	return t
 }
 
@@ -139,7 +139,7 @@ type jsonWriter struct {
 }
 
 func (w *jsonWriter) fail(v lua.LValue, why string) {
-	w.l.RaiseError("Cannot serialise %s: %s", v.Type().String(), why)
+	raise(w.l, "Cannot serialise %s: %s", v.Type().String(), why)
 }
 
 func (w *jsonWriter) value(v lua.LValue, depth int) {
@@ -158,7 +158,7 @@ func (w *jsonWriter) value(v lua.LValue, depth int) {
 		w.b = append(w.b, "null"...)
 	case *lua.LTable:
 		if depth++; depth > w.c.encodeDepth {
-			w.l.RaiseError("Cannot serialise, excessive nesting (%d)", depth)
+			raise(w.l, "Cannot serialise, excessive nesting (%d)", depth)
 		}
 		if n := w.arrayLength(v); n >= 0 {
 			w.array(v, n, depth)
@@ -178,10 +178,7 @@ func (w *jsonWriter) value(v lua.LValue, depth int) {
 // arrayLength is the length of a table that is an array, -1 for an object.
 func (w *jsonWriter) arrayLength(t *lua.LTable) int {
 	top, items := 0, 0
-	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
-		if v == lua.LNil {
-			continue
-		}
+	for k := range elements(t) {
 		n, ok := k.(lua.LNumber)
 		if !ok || n != lua.LNumber(math.Floor(float64(n))) || n < 1 {
 			return -1
@@ -207,7 +204,7 @@ func (w *jsonWriter) array(t *lua.LTable, n, depth int) {
 		if i > 1 {
 			w.b = append(w.b, ',')
 		}
-		w.value(t.RawGet(lua.LNumber(i)), depth)
+		w.value(rawGetInt(t, i), depth)
 	}
 	w.b = append(w.b, ']')
 }
@@ -215,10 +212,7 @@ func (w *jsonWriter) array(t *lua.LTable, n, depth int) {
 func (w *jsonWriter) object(t *lua.LTable, depth int) {
 	w.b = append(w.b, '{')
 	first := true
-	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
-		if v == lua.LNil {
-			continue
-		}
+	for k, v := range elements(t) {
 		if !first {
 			w.b = append(w.b, ',')
 		}
@@ -293,7 +287,7 @@ type jsonReader struct {
 }
 
 func (r *jsonReader) fail(expected, found string, at int) {
-	r.l.RaiseError("Expected %s but found %s at character %d", expected, found, at+1)
+	raise(r.l, "Expected %s but found %s at character %d", expected, found, at+1)
 }
 
 // blank skips white space.
@@ -306,7 +300,7 @@ func (r *jsonReader) blank() {
 func (r *jsonReader) document() lua.LValue {
 	// UTF-16 and UTF-32 have NULs among their first bytes.
 	if len(r.s) >= 2 && (r.s[0] == 0 || r.s[1] == 0) {
-		r.l.RaiseError("JSON parser does not support UTF-16 or UTF-32")
+		raise(r.l, "JSON parser does not support UTF-16 or UTF-32")
 	}
 	v := r.value()
 	r.blank()
@@ -549,7 +543,7 @@ func (r *jsonReader) hex4() (rune, bool) {
 
 func (r *jsonReader) deeper() {
 	if r.depth++; r.depth > r.c.decodeDepth {
-		r.l.RaiseError("Found too many nested data structures (%d) at character %d", r.depth, r.i+1)
+		raise(r.l, "Found too many nested data structures (%d) at character %d", r.depth, r.i+1)
 	}
 	r.e.charge(r.l, 200)
 }
@@ -605,7 +599,7 @@ func (r *jsonReader) object() lua.LValue {
 			r.fail("colon", r.token(), at)
 		}
 		r.i++
-		t.RawSetString(k, r.value())
+		rawSetString(t, k, r.value())
 		r.e.charge(r.l, len(k)+100)
 		r.blank()
 		at = r.i

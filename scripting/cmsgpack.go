@@ -11,11 +11,11 @@ import (
 
 func (e *Engine) openMsgpack() *lua.LTable {
 	t := e.l.NewTable()
-	set := func(name string, fn lua.LGFunction) { t.RawSetString(name, e.fn(fn)) }
+	set := func(name string, fn lua.LGFunction) { rawSetString(t, name, e.fn(fn)) }
 	set("pack", func(l *lua.LState) int {
 		n := l.GetTop()
 		if n == 0 {
-			argError(l, 0, "pack", "MessagePack pack needs input.")
+			argError(l, 0, "MessagePack pack needs input.")
 		}
 		w := packer{e: e, l: l}
 		for i := 1; i <= n; i++ {
@@ -24,12 +24,12 @@ func (e *Engine) openMsgpack() *lua.LTable {
 		return pushString(l, string(w.b))
 	})
 	unpack := func(l *lua.LState, name string, limit, offset int, full bool) int {
-		s := checkString(l, 1, name)
+		s := checkString(l, 1)
 		if offset < 0 || limit < 0 {
-			l.RaiseError("Invalid request to unpack with offset of %d and limit of %d.", offset, limit)
+			raise(l, "Invalid request to unpack with offset of %d and limit of %d.", offset, limit)
 		}
 		if offset > len(s) {
-			l.RaiseError("Start offset %d greater than input length %d.", offset, len(s))
+			raise(l, "Start offset %d greater than input length %d.", offset, len(s))
 		}
 		r := unpacker{e: e, l: l, s: s, i: offset}
 		at := l.GetTop()
@@ -52,15 +52,15 @@ func (e *Engine) openMsgpack() *lua.LTable {
 		return n + 1
 	}
 	set("unpack", func(l *lua.LState) int { return unpack(l, "unpack", 0, 0, true) })
-	set("unpack_one", func(l *lua.LState) int { return unpack(l, "unpack_one", 1, optInt(l, 2, "unpack_one", 0), false) })
+	set("unpack_one", func(l *lua.LState) int { return unpack(l, "unpack_one", 1, optInt(l, 2, 0), false) })
 	set("unpack_limit", func(l *lua.LState) int {
-		return unpack(l, "unpack_limit", checkInt(l, 2, "unpack_limit"), optInt(l, 3, "unpack_limit", 0), false)
+		return unpack(l, "unpack_limit", checkInt(l, 2), optInt(l, 3, 0), false)
 	})
 	for k, v := range map[string]string{
 		"_NAME": "cmsgpack", "_VERSION": "lua-cmsgpack 0.4.0", "_COPYRIGHT": "Copyright (C) 2012, Salvatore Sanfilippo",
 		"_DESCRIPTION": "MessagePack C implementation for Lua",
 	} {
-		t.RawSetString(k, lua.LString(v))
+		rawSetString(t, k, lua.LString(v))
 	}
 	return t
 }
@@ -150,10 +150,7 @@ func (w *packer) number(f float64) {
 
 func (w *packer) table(t *lua.LTable, depth int) {
 	items, top, array := 0, 0.0, true
-	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
-		if v == lua.LNil {
-			continue
-		}
+	for k := range elements(t) {
 		items++
 		n, ok := k.(lua.LNumber)
 		if !ok || n <= 0 || float64(n) != math.Trunc(float64(n)) {
@@ -165,16 +162,14 @@ func (w *packer) table(t *lua.LTable, depth int) {
 	if array && top == float64(items) {
 		w.head(items, 0x90, 0xdc)
 		for i := 1; i <= items; i++ {
-			w.value(t.RawGet(lua.LNumber(i)), depth+1)
+			w.value(rawGetInt(t, i), depth+1)
 		}
 		return
 	}
 	w.head(items, 0x80, 0xde)
-	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
-		if v != lua.LNil {
-			w.value(k, depth+1)
-			w.value(v, depth+1)
-		}
+	for k, v := range elements(t) {
+		w.value(k, depth+1)
+		w.value(v, depth+1)
 	}
 }
 
@@ -199,7 +194,7 @@ type unpacker struct {
 // take returns n bytes, which must be there.
 func (r *unpacker) take(n int) string {
 	if n > len(r.s)-r.i {
-		r.l.RaiseError("Missing bytes in input.")
+		raise(r.l, "Missing bytes in input.")
 	}
 	r.i += n
 	return r.s[r.i-n : r.i]
@@ -215,7 +210,7 @@ func (r *unpacker) uint(n int) uint64 {
 
 func (r *unpacker) value(depth int) lua.LValue {
 	if depth > 1000 {
-		r.l.RaiseError("too many nested data structures")
+		raise(r.l, "too many nested data structures")
 	}
 	switch c := r.take(1)[0]; {
 	case c < 0x80:
@@ -265,7 +260,7 @@ func (r *unpacker) value(depth int) lua.LValue {
 	case c == 0xdf:
 		return r.object(int(r.uint(4)), depth)
 	}
-	r.l.RaiseError("Bad data format in input.")
+	raise(r.l, "Bad data format in input.")
 	return nil
 }
 
@@ -274,7 +269,7 @@ func (r *unpacker) text(n int) lua.LValue { return lua.LString(r.take(n)) }
 func (r *unpacker) array(n, depth int) lua.LValue {
 	t := r.l.NewTable()
 	for i := 1; i <= n; i++ {
-		t.RawSetInt(i, r.value(depth+1))
+		rawSetInt(t, i, r.value(depth+1))
 		r.e.charge(r.l, 32)
 	}
 	return t
@@ -287,9 +282,9 @@ func (r *unpacker) object(n, depth int) lua.LValue {
 		v := r.value(depth + 1)
 		r.e.charge(r.l, 100)
 		if k == lua.LNil {
-			r.l.RaiseError("table index is nil")
+			raise(r.l, "table index is nil")
 		}
-		t.RawSet(k, v)
+		rawSet(t, k, v)
 	}
 	return t
 }

@@ -92,18 +92,22 @@ type Engine struct {
 	readonly *lua.LTable
 	stringMT *lua.LTable
 	handler  *lua.LFunction
-	rand     prng
+	rand     *Random
 
-	boxes     boxes
-	own       []float64 // places of the main state's registers
-	stringLib *lua.LTable
-	plainLoop loopFunc // the library's own
+	boxes  boxes
+	own    []float64 // places of the main state's registers
+	cursor cursor    // of next
+	// next is what pairs iterates with, inext what ipairs does.
+	next, inext *lua.LFunction
+	stringLib   *lua.LTable
+	plainLoop   loopFunc // the library's own
 
 	running   bool
 	argv      [][]byte
 	proto     int // of replies to redis.call
 	protected int // depth of protected calls
 	resumed   int // depth of coroutines
+	inner     int // Lua functions that Go code called since the running coroutine began
 	ticks     int // until the next look at the host
 	charged   int64
 	memLimit  int64
@@ -118,6 +122,8 @@ type Engine struct {
 	deadline    int64 // ns; 0 none
 	numBuf      []byte
 	scratch     []byte
+	arguments   arguments
+	pool        pool
 
 	byText, bySHA map[string]*Script // what Eval and LoadScript keep
 }
@@ -126,6 +132,8 @@ type Engine struct {
 type Options struct {
 	Version    string // REDIS_VERSION
 	VersionNum int    // REDIS_VERSION_NUM
+	// Random is what math.random draws from; engines may share one, if they have the same goroutine. Nil: one of its own.
+	Random *Random
 	// MemoryLimit bounds what one script may hold, bytes; 0 is DefaultMemoryLimit.
 	MemoryLimit int64
 }
@@ -141,8 +149,10 @@ func New(host Host, o Options) *Engine {
 	if o.MemoryLimit == 0 {
 		o.MemoryLimit = DefaultMemoryLimit
 	}
-	e := &Engine{host: host, memLimit: o.MemoryLimit, proto: 2, cjson: defaultJSON()}
-	e.rand.seed(0)
+	if o.Random == nil {
+		o.Random = NewRandom()
+	}
+	e := &Engine{host: host, memLimit: o.MemoryLimit, rand: o.Random, proto: 2, cjson: defaultJSON()}
 	e.open(o)
 	e.openLibraries()
 	return e
@@ -196,6 +206,7 @@ func compile(src, name string) (proto *lua.FunctionProto, err error) {
 	if err != nil {
 		return nil, syntaxError(err, name, src)
 	}
+	assignments(chunk)
 	proto, err = lua.Compile(chunk, name)
 	if err != nil {
 		if ce, ok := err.(*lua.CompileError); ok {
@@ -257,10 +268,13 @@ func (e *Engine) Running() bool { return e.running }
 
 // Run executes a script and appends its reply to dst in the protocol given. A script that fails answers an error; failed says so.
 func (e *Engine) Run(dst []byte, s *Script, keys, argv [][]byte, proto int) (out []byte, failed bool) {
-	e.globals.RawSetString("KEYS", e.stringArray(keys))
-	e.globals.RawSetString("ARGV", e.stringArray(argv))
+	e.arguments.fill(keys, argv)
+	e.pool.begin()
 	e.l.Push(s.fn)
-	return e.run(dst, s, 0, proto)
+	out, failed = e.run(dst, s, 0, proto)
+	e.pool.end()
+	e.arguments.empty()
+	return out, failed
 }
 
 // run calls the function that was pushed, with nargs arguments.
@@ -307,8 +321,9 @@ func (e *Engine) begin() {
 	e.fatal = nil
 	e.ticks = tickInterval
 	e.charged = 0
-	e.protected, e.resumed = 0, 0
+	e.protected, e.resumed, e.inner = 0, 0, 0
 	e.heapBase = 0
+	e.cursor = cursor{}
 	e.host.SetResp(2)
 }
 
@@ -393,12 +408,12 @@ func (e *Engine) errorHandler(l *lua.LState) int {
 		if v != lua.LNil && v != nil {
 			text = e.luaMessage(tostring(v))
 		}
-		t.RawSetString("err", lua.LString("ERR "+text))
+		rawSetString(t, "err", lua.LString("ERR "+text))
 	}
 	if t.Metatable != lua.LValue(e.readonly) {
 		if source, line, ok := position(l); ok {
-			t.RawSetString("source", lua.LString("@"+source))
-			t.RawSetString("line", lua.LNumber(line))
+			rawSetString(t, "source", lua.LString("@"+source))
+			rawSetString(t, "line", lua.LNumber(line))
 		}
 	}
 	l.Push(t)

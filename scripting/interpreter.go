@@ -17,7 +17,7 @@ import (
 //	back jumps, loops, calls        count down; at zero the host is asked and the heap is measured (limits.go)
 //	arithmetic, comparison, fields  numbers and tables without metatables here, all else in the library
 //	CONCAT                          the length of the result is charged before it is built
-//	SETGLOBAL, SETTABLE             refused on read-only tables; a far index does not fill an array with nils for nothing
+//	SETGLOBAL, SETTABLE             refused on read-only tables
 //	errors                          worded as Lua 5.1 words them, with the variable's name (names.go)
 //	numbers                         live beside the registers where they can (places.go): arithmetic allocates nothing
 //
@@ -32,16 +32,20 @@ const (
 	// Registers a state may have. Calls are refused before the last of them: an error's handler needs some.
 	maxRegisters   = 1 << 20
 	spareRegisters = 1 << 15
-
-	firstArray = 8 // elements for which a table's array has room when its first one comes
 )
 
 // loop is the loopFunc of the engine's states.
 func (e *Engine) loop(l *lua.LState, base *frame) {
 	s := mirrorOf(l)
 	cf := s.currentFrame
+	if base != nil {
+		e.inner++ // who unwinds by a panic puts it right: guarded, coroutines, begin
+	}
 	if cf == nil || cf.Fn.IsG {
 		e.plainLoop(l, base)
+		if base != nil {
+			e.inner--
+		}
 		return
 	}
 	var (
@@ -137,7 +141,8 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 						}
 					}
 				}
-				if vb, ok = e.index(t, vc); ok {
+				cf.Pc = pc
+				if vb, ok = e.index(l, t, vc); ok {
 					r[a] = vb
 					goto stored
 				}
@@ -147,13 +152,35 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 			e.settle(r, own, b, b+1)
 			e.settle(r, own, c, c+1)
 
+		case lua.OP_NEWTABLE:
+			b, c = size(int(inst&0x1ff)), size(int(inst>>9)&0x1ff)
+			{
+				t := e.pool.table()
+				m := tableOf(t)
+				if b > 0 {
+					m.array = e.pool.array(b, b)
+					for i := range m.array {
+						m.array[i] = lua.LNil
+					}
+				}
+				if c > 0 {
+					m.resize(b, c)
+				}
+				if c > 0 {
+					tableOf(t).strdict = make(map[string]lua.LValue, c)
+				}
+				r[a] = t
+			}
+			goto stored
+
 		case lua.OP_SELF:
 			b, c = int(inst&0x1ff), int(inst>>9)&0x1ff
 			vc = operand(r, k, c)
 			vb = r[b]
 			switch self := vb.(type) {
 			case *lua.LTable:
-				vc, ok = e.index(self, vc)
+				cf.Pc = pc
+				vc, ok = e.index(l, self, vc)
 			case lua.LString:
 				if vc, ok = tableOf(e.stringLib).strdict[string(vc.(lua.LString))]; !ok {
 					vc, ok = lua.LNil, true
@@ -174,36 +201,38 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 
 		case lua.OP_SETGLOBAL:
 			cf.Pc = pc
-			l.RaiseError(errReadonly)
+			raise(l, errReadonly)
 
 		case lua.OP_SETTABLE, lua.OP_SETTABLEKS:
 			b, c = int(inst&0x1ff), int(inst>>9)&0x1ff
 			vb, vc = operand(r, k, b), operand(r, k, c)
 			if own != nil && wordsOf(&vc).tab == numberTab && c < rkBit {
-				vc = e.boxes.number(*(*float64)(wordsOf(&vc).word))
+				vc = e.number(*(*float64)(wordsOf(&vc).word))
 			}
 			if t, ok := r[a].(*lua.LTable); ok {
 				m := tableOf(t)
 				if wordsOf(&m.Metatable).word == nilWord {
 					switch x := vb.(type) {
 					case lua.LString:
-						setField(m, x, vb, vc)
+						setString(m, string(x), vb, vc)
 						continue
 					case lua.LNumber:
 						if i := int(x) - 1; uint(i) < uint(len(m.array)) && lua.LNumber(i+1) == x {
 							m.array[i] = vc
 							continue
-						} else if i == len(m.array) && lua.LNumber(i+1) == x && i < lua.MaxArrayIndex-1 && wordsOf(&vc).word != nilWord {
-							if m.array == nil {
-								m.array = make([]lua.LValue, 0, firstArray)
+						} else if i >= 0 && lua.LNumber(i+1) == x {
+							if i == len(m.array) && e.pool.appendTo(m, vc) {
+								continue
 							}
-							m.array = append(m.array, vc)
+							setOther(m, e.number(float64(x)), vc)
 							continue
 						}
 					}
 				}
 				cf.Pc = pc
-				e.checkStore(l, t, vb)
+				if e.store(l, t, vb, vc) {
+					continue
+				}
 			} else {
 				cf.Pc = pc
 				e.checkIndex(l, a, r[a])
@@ -267,7 +296,7 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 			case lua.LString:
 				z = float64(len(v))
 			case *lua.LTable:
-				z = float64(v.Len())
+				z = float64(length(v))
 			default:
 				cf.Pc = pc
 				e.typeError(l, "get length of", b, v)
@@ -368,13 +397,13 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 			for i, what := range [3]string{"initial value", "limit", "step"} {
 				n, ok := argNumber(r[a+i])
 				if !ok {
-					l.RaiseError("'for' %s must be a number", what)
+					raise(l, "'for' %s must be a number", what)
 				}
 				loop[i] = n
 			}
 			// The counter is nobody's but this loop's: it changes in place.
-			r[a] = ownNumber(loop[0] - loop[2])
-			r[a+1], r[a+2] = e.boxes.number(loop[1]), e.boxes.number(loop[2])
+			r[a] = numberAt(e.place(loop[0] - loop[2]))
+			r[a+1], r[a+2] = e.number(loop[1]), e.number(loop[2])
 			if t := lb + a + 3; t > reg.top {
 				reg.top = t
 			}
@@ -404,9 +433,20 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 				cf.Pc = pc
 				e.tick(l)
 			}
-			if _, ok := r[a].(*lua.LFunction); !ok {
+			switch fn, isFunction := r[a].(*lua.LFunction); {
+			case !isFunction:
 				cf.Pc = pc
 				e.checkCall(l, a, r[a])
+			case fn == e.next || fn == e.inext:
+				if t, ok := r[a+1].(*lua.LTable); ok {
+					cf.Pc = pc
+					if e.iterate(l, t, fn, r[a+2:a+3+max(2, int(inst>>9)&0x1ff)]) {
+						pc += int(code[pc]&0x3ffff) - maxSbx
+					}
+					pc++
+					a += 2 + max(2, int(inst>>9)&0x1ff)
+					goto stored
+				}
 			}
 			e.settle(r, own, a, a+3)
 
@@ -414,7 +454,17 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 			if b = int(inst & 0x1ff); b == 0 {
 				b = reg.top - lb - a - 1
 			}
+			if c = int(inst>>9) & 0x1ff; c == 0 {
+				c = int(code[pc])
+				pc++
+			}
 			e.settle(r, own, a+1, a+1+b)
+			if m := tableOf(r[a].(*lua.LTable)); b > 0 {
+				c = (c - 1) * lua.FieldsPerFlush
+				m.grow(c + b)
+				copy(m.array[c:], r[a+1:a+1+b])
+			}
+			continue
 
 		case lua.OP_RETURN:
 			if b = int(inst & 0x1ff); b == 0 {
@@ -432,7 +482,7 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 				e.checkCall(l, a, r[a])
 			}
 			if cf.Idx > maxCalls || reg.top > maxRegisters-spareRegisters {
-				l.RaiseError("stack overflow")
+				raise(l, "stack overflow")
 			}
 			// A Lua function with plain parameters finds its arguments where they are, in registers that are now its own.
 			if op == lua.OP_TAILCALL || !isFunction || fn.IsG || fn.Proto.IsVarArg != 0 || len(fn.Proto.FunctionPrototypes) != 0 {
@@ -444,6 +494,9 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 		}
 		cf.Pc = pc
 		if jumpTable[op](l, inst, base) == 1 {
+			if base != nil {
+				e.inner--
+			}
 			return
 		}
 		cf = s.currentFrame
@@ -496,7 +549,7 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 				r[a] = numberAt(p)
 			}
 		} else {
-			r[a] = e.boxes.number(z)
+			r[a] = e.number(z)
 		}
 
 	stored: // an instruction is done that left its result in register a
@@ -512,6 +565,14 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 	}
 }
 
+// size is a table's size as NEWTABLE has it: three bits behind a leading one, and an exponent.
+func size(x int) int {
+	if e := x >> 3 & 31; e > 0 {
+		return (x&7 + 8) << (e - 1)
+	}
+	return x
+}
+
 // operand is a register, or a constant from rkBit on.
 func operand(r, k []lua.LValue, x int) lua.LValue {
 	if x >= rkBit {
@@ -520,29 +581,30 @@ func operand(r, k []lua.LValue, x int) lua.LValue {
 	return r[x]
 }
 
-// index reads a field where no metamethod has a say; ok is false if one may have.
-func (e *Engine) index(t *lua.LTable, key lua.LValue) (v lua.LValue, ok bool) {
-	m := tableOf(t)
-	switch x := key.(type) {
-	case lua.LString:
-		if v, ok := m.strdict[string(x)]; ok {
+// index reads a field, of the tables behind __index too; ok is false if a function behind it must be asked.
+func (e *Engine) index(l *lua.LState, t *lua.LTable, key lua.LValue) (v lua.LValue, ok bool) {
+	for range maxMetaLoop {
+		if v = rawGet(t, key); wordsOf(&v).word != nilWord {
 			return v, true
 		}
-	case lua.LNumber:
-		if i := int(x) - 1; uint(i) < uint(len(m.array)) && lua.LNumber(i+1) == x {
-			v = m.array[i]
-		} else {
-			v = t.RawGet(key)
+		if wordsOf(&t.Metatable).word == nilWord {
+			return lua.LNil, true
 		}
-		if wordsOf(&v).word != nilWord {
-			return v, true
+		mt, isTable := t.Metatable.(*lua.LTable)
+		if !isTable {
+			return lua.LNil, false
 		}
-	default:
-		if v = t.RawGet(key); wordsOf(&v).word != nilWord {
-			return v, true
+		switch h := mt.RawGetString("__index").(type) {
+		case *lua.LNilType:
+			return lua.LNil, true
+		case *lua.LTable:
+			t = h
+		default:
+			return lua.LNil, false
 		}
 	}
-	return lua.LNil, wordsOf(&m.Metatable).word == nilWord
+	raise(l, "loop in gettable")
+	return lua.LNil, false
 }
 
 // modulo is Lua's: the result has the sign of the divisor.
@@ -612,31 +674,38 @@ func (e *Engine) concat(l *lua.LState, vs []lua.LValue, first int) (v lua.LValue
 	return v, true
 }
 
-// checkStore raises what a store into a table raises, and keeps a far index from filling an array with nils unpaid.
-func (e *Engine) checkStore(l *lua.LState, t *lua.LTable, key lua.LValue) {
-	if t.Metatable != lua.LNil && e.isReadonly(t) {
-		l.RaiseError(errReadonly)
-	}
-	switch k := key.(type) {
-	case lua.LNumber:
-		e.checkGap(l, t, k)
-	case *lua.LNilType:
-		if l.GetMetaField(t, "__newindex") == lua.LNil {
-			l.RaiseError("table index is nil")
+// store puts a value into a table as an assignment does: read-only tables refuse it, and the tables behind __newindex have their turn. It returns false, with nothing done, if a function behind __newindex must see it.
+func (e *Engine) store(l *lua.LState, t *lua.LTable, key, v lua.LValue) bool {
+	for range maxMetaLoop {
+		if wordsOf(&t.Metatable).word != nilWord {
+			if e.isReadonly(t) {
+				raise(l, errReadonly)
+			}
+			if mt, ok := t.Metatable.(*lua.LTable); ok && rawGet(t, key) == lua.LNil {
+				switch h := mt.RawGetString("__newindex").(type) {
+				case *lua.LNilType:
+				case *lua.LTable:
+					t = h
+					continue
+				default:
+					return false
+				}
+			}
 		}
+		switch k := key.(type) {
+		case lua.LNumber:
+			if k != k {
+				raise(l, "table index is NaN")
+			}
+		case *lua.LNilType:
+			raise(l, "table index is nil")
+		}
+		rawSet(t, key, v)
+		return true
 	}
+	raise(l, "loop in settable")
+	return false
 }
 
-// maxGap is how far beyond the end of a table's array an index may lie and still be stored in the array.
-const maxGap = 1024
-
-func (e *Engine) checkGap(l *lua.LState, t *lua.LTable, k lua.LNumber) {
-	if k != k {
-		l.RaiseError("table index is NaN")
-	}
-	if k > maxGap && k < lua.LNumber(lua.MaxArrayIndex) {
-		if gap := int(k) - len(tableOf(t).array); gap > maxGap {
-			e.charge(l, gap*int(unsafe.Sizeof(lua.LValue(nil))))
-		}
-	}
-}
+// maxMetaLoop bounds a chain of metatables, as in Lua 5.1.
+const maxMetaLoop = 100

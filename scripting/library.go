@@ -76,23 +76,23 @@ func LibraryHeader(code string) (name, body string, err error) {
 // openLibraries builds the globals of functions.
 func (e *Engine) openLibraries() {
 	g := e.l.NewTable()
-	e.globals.ForEach(func(k, v lua.LValue) {
+	for k, v := range elements(e.globals) {
 		switch k {
 		case lua.LString("KEYS"), lua.LString("ARGV"):
 		case lua.LString("_G"):
-			g.RawSet(k, g)
+			rawSet(g, k, g)
 		default:
-			g.RawSet(k, v)
+			rawSet(g, k, v)
 		}
-	})
+	}
 	g.Metatable = e.globals.Metatable
 	e.funcGlobals = g
 	full := e.globals.RawGetString("redis").(*lua.LTable)
 	api := e.l.NewTable()
 	for _, n := range []string{"log", "LOG_DEBUG", "LOG_VERBOSE", "LOG_NOTICE", "LOG_WARNING", "REDIS_VERSION", "REDIS_VERSION_NUM"} {
-		api.RawSetString(n, full.RawGetString(n))
+		rawSetString(api, n, full.RawGetString(n))
 	}
-	api.RawSetString("register_function", e.fn(e.registerFunction))
+	rawSetString(api, "register_function", e.fn(e.registerFunction))
 	api.Metatable = e.readonly
 	e.loadGlobals = map[string]lua.LValue{"redis": api, "server": api}
 }
@@ -109,12 +109,14 @@ func (e *Engine) LoadLibrary(code string) (*Library, error) {
 		return nil, textError("Error compiling function: " + err.Error())
 	}
 	saved := make(map[string]lua.LValue)
-	e.funcGlobals.ForEach(func(k, v lua.LValue) { saved[string(k.(lua.LString))] = v })
+	for k, v := range elements(e.funcGlobals) {
+		saved[string(k.(lua.LString))] = v
+	}
 	for k := range saved {
-		e.funcGlobals.RawSetString(k, lua.LNil)
+		rawSetString(e.funcGlobals, k, lua.LNil)
 	}
 	for k, v := range e.loadGlobals {
-		e.funcGlobals.RawSetString(k, v)
+		rawSetString(e.funcGlobals, k, v)
 	}
 	e.loading = lib
 	fn := e.l.NewFunctionFromProto(proto)
@@ -126,7 +128,7 @@ func (e *Engine) LoadLibrary(code string) (*Library, error) {
 	e.l.SetTop(0)
 	e.running, e.loading, e.deadline = false, nil, 0
 	for k, v := range saved {
-		e.funcGlobals.RawSetString(k, v)
+		rawSetString(e.funcGlobals, k, v)
 	}
 	if err != nil {
 		text := "ERR " + err.Error()
@@ -188,10 +190,7 @@ func (e *Engine) registerFunction(l *lua.LState) int {
 // namedArguments reads the table form of register_function; text is not empty if it is wrong.
 func (e *Engine) namedArguments(f *Function, t *lua.LTable) (fn *lua.LFunction, text string) {
 	named := false
-	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
-		if v == lua.LNil {
-			continue
-		}
+	for k, v := range elements(t) {
 		key, ok := k.(lua.LString)
 		if !ok {
 			return nil, "named argument key given to redis.register_function is not a string"
@@ -214,8 +213,8 @@ func (e *Engine) namedArguments(f *Function, t *lua.LTable) (fn *lua.LFunction, 
 			if !ok {
 				return nil, "flags argument to redis.register_function must be a table representing function flags"
 			}
-			for i := 1; flags.RawGetInt(i) != lua.LNil; i++ {
-				name, _ := flags.RawGetInt(i).(lua.LString)
+			for i := 1; rawGetInt(flags, i) != lua.LNil; i++ {
+				name, _ := rawGetInt(flags, i).(lua.LString)
 				bit := flagByName(string(name))
 				if bit == 0 {
 					return nil, "unknown flag given"

@@ -32,7 +32,7 @@ func (e *Engine) tick(l *lua.LState) {
 
 func (e *Engine) fatalValue(l *lua.LState) lua.LValue {
 	t := l.NewTable()
-	t.RawSetString("err", lua.LString("ERR "+e.fatal.Error()))
+	rawSetString(t, "err", lua.LString("ERR "+e.fatal.Error()))
 	return t
 }
 

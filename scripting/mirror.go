@@ -116,9 +116,10 @@ type iface struct{ tab, word unsafe.Pointer }
 
 func wordsOf(v *lua.LValue) *iface { return (*iface)(unsafe.Pointer(v)) }
 
-// numberTab is the first word of every LValue that holds a number; nilWord the second of LNil.
+// numberTab is the first word of every LValue that holds a number, stringTab of every one that holds a string; nilWord the second of LNil.
 var (
 	numberTab = func() unsafe.Pointer { v := lua.LValue(lua.LNumber(1)); return wordsOf(&v).tab }()
+	stringTab = func() unsafe.Pointer { v := lua.LValue(lua.LString("")); return wordsOf(&v).tab }()
 	nilWord   = func() unsafe.Pointer { v := lua.LValue(lua.LNil); return wordsOf(&v).word }()
 )
 
@@ -142,28 +143,30 @@ type boxes struct {
 }
 
 // number makes a Lua value of a number.
-func (b *boxes) number(f float64) (v lua.LValue) {
+func (e *Engine) number(f float64) (v lua.LValue) {
 	w := wordsOf(&v)
 	w.tab = numberTab
 	if i := int(f); uint(i) < smallNumbers && float64(i) == f && (i != 0 || 1/f > 0) {
 		w.word = unsafe.Pointer(&smallNumber[i])
 		return v
 	}
-	if len(b.page) == 0 {
-		b.page = make([]float64, boxPage)
-	}
-	p := &b.page[0]
-	b.page = b.page[1:]
-	*p = f
-	w.word = unsafe.Pointer(p)
+	w.word = unsafe.Pointer(e.place(f))
 	return v
 }
 
-// ownNumber makes a Lua value of a number that nothing else shares: it may be changed in place.
-func ownNumber(f float64) (v lua.LValue) {
-	p := new(float64)
+// place stores a number where it may stay as long as anybody wants it.
+func (e *Engine) place(f float64) (p *float64) {
+	if i := e.pool.usedNumbers; e.pool.on && i < len(e.pool.numbers) {
+		p = &e.pool.numbers[i]
+		e.pool.usedNumbers++
+	} else {
+		if len(e.boxes.page) == 0 {
+			e.boxes.page = make([]float64, boxPage)
+			e.pool.short = true
+		}
+		p = &e.boxes.page[0]
+		e.boxes.page = e.boxes.page[1:]
+	}
 	*p = f
-	w := wordsOf(&v)
-	w.tab, w.word = numberTab, unsafe.Pointer(p)
-	return v
+	return p
 }

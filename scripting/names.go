@@ -14,10 +14,10 @@ func (e *Engine) typeError(l *lua.LState, what string, operand int, v lua.LValue
 	cf := mirrorOf(l).currentFrame
 	if operand < rkBit {
 		if kind, name := variable(cf.Fn.Proto, cf.Pc-1, operand); kind != "" {
-			l.RaiseError("attempt to %s %s '%s' (a %s value)", what, kind, name, typeName(v))
+			raise(l, "attempt to %s %s '%s' (a %s value)", what, kind, name, typeName(v))
 		}
 	}
-	l.RaiseError("attempt to %s a %s value", what, typeName(v))
+	raise(l, "attempt to %s a %s value", what, typeName(v))
 }
 
 // typeName is the type of a value, which may be a register that was never set.

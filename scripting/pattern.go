@@ -28,7 +28,7 @@ type matcher struct {
 	caps  [maxCaptures]capture
 }
 
-func (m *matcher) fail(text string) { m.l.RaiseError("%s", text) }
+func (m *matcher) fail(text string) { raise(m.l, "%s", text) }
 
 func (m *matcher) step() {
 	if m.e.ticks--; m.e.ticks <= 0 {
@@ -349,8 +349,8 @@ func (e *Engine) matcher(l *lua.LState, s, p string) *matcher {
 
 // find serves string.find and string.match.
 func (e *Engine) find(l *lua.LState, name string, find bool) int {
-	s, p := checkString(l, 1, name), checkString(l, 2, name)
-	init := optInt(l, 3, name, 1)
+	s, p := checkString(l, 1), checkString(l, 2)
+	init := optInt(l, 3, 1)
 	if init < 0 {
 		init += len(s) + 1
 	}
@@ -388,7 +388,7 @@ func (e *Engine) find(l *lua.LState, name string, find bool) int {
 }
 
 func (e *Engine) gmatch(l *lua.LState) int {
-	s, p := checkString(l, 1, "gmatch"), checkString(l, 2, "gmatch")
+	s, p := checkString(l, 1), checkString(l, 2)
 	at := 0
 	l.Push(e.fn(func(l *lua.LState) int {
 		m := e.matcher(l, s, p)
@@ -409,16 +409,16 @@ func (e *Engine) gmatch(l *lua.LState) int {
 }
 
 func (e *Engine) gsub(l *lua.LState) int {
-	s, p := checkString(l, 1, "gsub"), checkString(l, 2, "gsub")
+	s, p := checkString(l, 1), checkString(l, 2)
 	repl := l.Get(3)
 	switch v := repl.(type) {
 	case lua.LString, *lua.LTable, *lua.LFunction:
 	case lua.LNumber:
 		repl = lua.LString(tostring(v))
 	default:
-		argError(l, 3, "gsub", "string/function/table expected")
+		argError(l, 3, "string/function/table expected")
 	}
-	limit := optInt(l, 4, "gsub", len(s)+1)
+	limit := optInt(l, 4, len(s)+1)
 	anchor := strings.HasPrefix(p, "^")
 	if anchor {
 		p = p[1:]

@@ -48,7 +48,7 @@ func (e *Engine) settle(r []lua.LValue, own []float64, lo, hi int) {
 	}
 	for i := lo; i < hi && i < len(r); i++ {
 		if w := wordsOf(&r[i]); w.tab == numberTab && w.word == unsafe.Pointer(&own[i]) {
-			r[i] = e.boxes.number(own[i])
+			r[i] = e.number(own[i])
 		}
 	}
 }
@@ -58,9 +58,4 @@ func numberAt(p *float64) (v lua.LValue) {
 	w := wordsOf(&v)
 	w.tab, w.word = numberTab, unsafe.Pointer(p)
 	return v
-}
-
-// setField sets a field of a table without a metatable.
-func setField(m *tableMirror, key lua.LString, k, v lua.LValue) {
-	(*lua.LTable)(unsafe.Pointer(m)).RawSetString(string(key), v)
 }

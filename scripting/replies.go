@@ -36,7 +36,7 @@ func (e *Engine) toLua(b []byte) (lua.LValue, []byte) {
 		return lua.LString(rest[:n]), rest[n+2:]
 	case '+':
 		t := e.l.CreateTable(0, 1)
-		t.RawSetString("ok", lua.LString(line))
+		rawSetString(t, "ok", lua.LString(line))
 		return t, rest
 	case '-':
 		return e.errorTable(string(line)), rest
@@ -49,7 +49,7 @@ func (e *Engine) toLua(b []byte) (lua.LValue, []byte) {
 		for j := 1; j <= int(n); j++ {
 			var v lua.LValue
 			v, rest = e.toLua(rest)
-			t.RawSetInt(j, v)
+			rawSetInt(t, j, v)
 		}
 		return t, rest
 	case '%', '~':
@@ -62,13 +62,13 @@ func (e *Engine) toLua(b []byte) (lua.LValue, []byte) {
 				v, rest = e.toLua(rest)
 			}
 			if k != lua.LNil {
-				inner.RawSet(k, v)
+				rawSet(inner, k, v)
 			}
 		}
 		if kind == '%' {
-			outer.RawSetString("map", inner)
+			rawSetString(outer, "map", inner)
 		} else {
-			outer.RawSetString("set", inner)
+			rawSetString(outer, "set", inner)
 		}
 		return outer, rest
 	case '_':
@@ -78,19 +78,19 @@ func (e *Engine) toLua(b []byte) (lua.LValue, []byte) {
 	case ',':
 		t := e.l.CreateTable(0, 1)
 		f, _ := strconv.ParseFloat(string(line), 64)
-		t.RawSetString("double", lua.LNumber(f))
+		rawSetString(t, "double", lua.LNumber(f))
 		return t, rest
 	case '(':
 		t := e.l.CreateTable(0, 1)
-		t.RawSetString("big_number", lua.LString(line))
+		rawSetString(t, "big_number", lua.LString(line))
 		return t, rest
 	case '=':
 		n := parseInt(line)
 		v := e.l.CreateTable(0, 2)
-		v.RawSetString("format", lua.LString(rest[:3]))
-		v.RawSetString("string", lua.LString(rest[4:n]))
+		rawSetString(v, "format", lua.LString(rest[:3]))
+		rawSetString(v, "string", lua.LString(rest[4:n]))
 		t := e.l.CreateTable(0, 1)
-		t.RawSetString("verbatim_string", v)
+		rawSetString(t, "verbatim_string", v)
 		return t, rest[n+2:]
 	}
 	panic("scripting: no such reply: " + string(b))
@@ -99,8 +99,8 @@ func (e *Engine) toLua(b []byte) (lua.LValue, []byte) {
 // errorTable is the Lua form of an error reply.
 func (e *Engine) errorTable(text string) *lua.LTable {
 	t := e.l.CreateTable(0, 2)
-	t.RawSetString("err", lua.LString(text))
-	t.RawSetString("ignore_error_stats_update", lua.LTrue)
+	rawSetString(t, "err", lua.LString(text))
+	rawSetString(t, "ignore_error_stats_update", lua.LTrue)
 	return t
 }
 
@@ -177,20 +177,18 @@ func (e *Engine) appendTable(dst []byte, t *lua.LTable, proto, depth int) []byte
 		return resp.AppendDouble(dst, proto, float64(f))
 	}
 	if m, ok := e.get(t, "map").(*lua.LTable); ok {
-		n := 0
-		m.ForEach(func(_, _ lua.LValue) { n++ })
-		dst = resp.AppendMap(dst, proto, n)
-		m.ForEach(func(k, v lua.LValue) {
+		dst = resp.AppendMap(dst, proto, count(m))
+		for k, v := range elements(m) {
 			dst = e.appendValue(dst, k, proto, depth+1)
 			dst = e.appendValue(dst, v, proto, depth+1)
-		})
+		}
 		return dst
 	}
 	if m, ok := e.get(t, "set").(*lua.LTable); ok {
-		n := 0
-		m.ForEach(func(_, _ lua.LValue) { n++ })
-		dst = resp.AppendSet(dst, proto, n)
-		m.ForEach(func(k, _ lua.LValue) { dst = e.appendValue(dst, k, proto, depth+1) })
+		dst = resp.AppendSet(dst, proto, count(m))
+		for k := range elements(m) {
+			dst = e.appendValue(dst, k, proto, depth+1)
+		}
 		return dst
 	}
 	if s, ok := e.get(t, "big_number").(lua.LString); ok {
@@ -217,7 +215,7 @@ func (e *Engine) appendTable(dst []byte, t *lua.LTable, proto, depth int) []byte
 // get reads a field; metatables are not consulted: a result's conversion runs no script code.
 func (e *Engine) get(t *lua.LTable, field string) lua.LValue { return t.RawGetString(field) }
 
-func (e *Engine) getInt(t *lua.LTable, i int) lua.LValue { return t.RawGetInt(i) }
+func (e *Engine) getInt(t *lua.LTable, i int) lua.LValue { return rawGetInt(t, i) }
 
 func oneLine(s string) string {
 	b := []byte(s)

@@ -2,9 +2,11 @@ package scripting
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -44,7 +46,7 @@ func (e *Engine) open(o Options) {
 	all := l.G.Global
 	g := l.NewTable()
 	for _, n := range baseNames {
-		g.RawSetString(n, all.RawGetString(n))
+		rawSetString(g, n, all.RawGetString(n))
 	}
 	e.openBase(g)
 	libs := map[string]*lua.LTable{
@@ -57,25 +59,26 @@ func (e *Engine) open(o Options) {
 	e.fixString(libs["string"])
 	e.fixTable(libs["table"])
 	e.fixMath(libs["math"])
-	for name, t := range libs {
-		t.Metatable = e.readonly
-		g.RawSetString(name, t)
+	for _, name := range slices.Sorted(maps.Keys(libs)) {
+		libs[name].Metatable = e.readonly
+		rawSetString(g, name, libs[name])
 	}
-	g.RawSetString("server", libs["redis"])
-	g.RawSetString("KEYS", l.NewTable())
-	g.RawSetString("ARGV", l.NewTable())
-	g.RawSetString("_G", g)
+	rawSetString(g, "server", libs["redis"])
+	e.arguments.keys, e.arguments.argv = l.NewTable(), l.NewTable()
+	rawSetString(g, "KEYS", e.arguments.keys)
+	rawSetString(g, "ARGV", e.arguments.argv)
+	rawSetString(g, "_G", g)
 	mt := l.NewTable()
 	mt.Metatable = e.readonly
-	mt.RawSetString("__index", e.fn(func(l *lua.LState) int {
+	rawSetString(mt, "__index", e.fn(func(l *lua.LState) int {
 		name, _ := argString(l.Get(2))
-		l.RaiseError("Script attempted to access nonexistent global variable '%s'", name)
+		raise(l, "Script attempted to access nonexistent global variable '%s'", name)
 		return 0
 	}))
 	g.Metatable = mt
 	e.globals = g
 	if mt, ok := l.GetMetatable(lua.LString("")).(*lua.LTable); ok {
-		mt.RawSetString("__index", libs["string"])
+		rawSetString(mt, "__index", libs["string"])
 		mt.Metatable = e.readonly
 		e.stringMT = mt
 		e.stringLib = libs["string"]
@@ -96,10 +99,10 @@ func (e *Engine) visible(v lua.LValue) lua.LValue {
 }
 
 func (e *Engine) openBase(g *lua.LTable) {
-	set := func(name string, fn lua.LGFunction) { g.RawSetString(name, e.fn(fn)) }
+	set := func(name string, fn lua.LGFunction) { rawSetString(g, name, e.fn(fn)) }
 	set("getmetatable", func(l *lua.LState) int {
 		if l.GetTop() == 0 {
-			l.RaiseError("bad argument #1 to 'getmetatable' (value expected)")
+			raise(l, "bad argument #1 to 'getmetatable' (value expected)")
 		}
 		mt := e.visible(l.Get(1))
 		if t, ok := mt.(*lua.LTable); ok {
@@ -111,14 +114,14 @@ func (e *Engine) openBase(g *lua.LTable) {
 		return 1
 	})
 	set("setmetatable", func(l *lua.LState) int {
-		t := l.CheckTable(1)
+		t := checkTable(l, 1)
 		mt := l.Get(2)
 		if _, ok := mt.(*lua.LTable); !ok && (mt != lua.LNil || l.GetTop() < 2) {
-			l.RaiseError("bad argument #2 to 'setmetatable' (nil or table expected)")
+			raise(l, "bad argument #2 to 'setmetatable' (nil or table expected)")
 		}
 		e.checkWritable(l, t)
 		if old, ok := t.Metatable.(*lua.LTable); ok && old.RawGetString("__metatable") != lua.LNil {
-			l.RaiseError("cannot change a protected metatable")
+			raise(l, "cannot change a protected metatable")
 		}
 		if mt == lua.LValue(e.readonly) {
 			return 0
@@ -128,24 +131,26 @@ func (e *Engine) openBase(g *lua.LTable) {
 		return 1
 	})
 	set("rawset", func(l *lua.LState) int {
-		t := l.CheckTable(1)
+		t := checkTable(l, 1)
 		if l.GetTop() < 3 {
-			l.RaiseError("bad argument #%d to 'rawset' (value expected)", l.GetTop()+1)
+			raise(l, "bad argument #%d to 'rawset' (value expected)", l.GetTop()+1)
 		}
 		e.checkWritable(l, t)
 		switch k := l.Get(2).(type) {
 		case *lua.LNilType:
-			l.RaiseError("table index is nil")
+			raise(l, "table index is nil")
 		case lua.LNumber:
-			e.checkGap(l, t, k)
+			if k != k {
+				raise(l, "table index is NaN")
+			}
 		}
-		t.RawSet(l.Get(2), l.Get(3))
+		rawSet(t, l.Get(2), l.Get(3))
 		l.SetTop(1)
 		return 1
 	})
 	set("tostring", func(l *lua.LState) int {
 		if l.GetTop() == 0 {
-			l.RaiseError("bad argument #1 to 'tostring' (value expected)")
+			raise(l, "bad argument #1 to 'tostring' (value expected)")
 		}
 		v := l.Get(1)
 		if f := l.GetMetaField(v, "__tostring"); f != lua.LNil {
@@ -158,11 +163,31 @@ func (e *Engine) openBase(g *lua.LTable) {
 		return 1
 	})
 	set("collectgarbage", func(l *lua.LState) int {
-		if opt, _ := argString(l.Get(1)); opt == "count" {
-			l.Push(lua.LNumber(float64(e.samples.read()) / 1024))
-			return 1
+		switch opt := optString(l, 1, "collect"); opt {
+		case "count":
+			return pushNumber(l, float64(e.samples.read())/1024)
+		case "stop", "restart", "collect", "step", "setpause", "setstepmul":
+			optInt(l, 2, 0)
+			if opt == "step" {
+				l.Push(lua.LFalse)
+				return 1
+			}
+			return pushNumber(l, 0)
+		default:
+			argError(l, 1, "invalid option '"+opt+"'")
 		}
-		l.Push(lua.LNumber(0))
+		return 0
+	})
+	set("rawequal", func(l *lua.LState) int {
+		checkAny(l, 1)
+		checkAny(l, 2)
+		l.Push(lua.LBool(l.Get(1) == l.Get(2)))
+		return 1
+	})
+	set("rawget", func(l *lua.LState) int {
+		t := checkTable(l, 1)
+		checkAny(l, 2)
+		l.Push(rawGet(t, l.Get(2)))
 		return 1
 	})
 	set("gcinfo", func(l *lua.LState) int {
@@ -170,22 +195,22 @@ func (e *Engine) openBase(g *lua.LTable) {
 		return 1
 	})
 	set("unpack", func(l *lua.LState) int {
-		t := checkTable(l, 1, "unpack")
-		i := optInt(l, 2, "unpack", 1)
+		t := checkTable(l, 1)
+		i := optInt(l, 2, 1)
 		j := 0
 		if l.Get(3) == lua.LNil {
-			j = t.Len()
+			j = length(t)
 		} else {
-			j = checkInt(l, 3, "unpack")
+			j = checkInt(l, 3)
 		}
 		if i > j {
 			return 0
 		}
 		if n := j - i + 1; n <= 0 || n > maxCStack-l.GetTop() {
-			l.RaiseError("too many results to unpack")
+			raise(l, "too many results to unpack")
 		}
 		for k := i; ; k++ {
-			l.Push(t.RawGet(lua.LNumber(k)))
+			l.Push(rawGetInt(t, k))
 			if k == j {
 				return j - i + 1
 			}
@@ -209,12 +234,12 @@ func (e *Engine) openBase(g *lua.LTable) {
 		return 1
 	}
 	set("loadstring", func(l *lua.LState) int {
-		src := l.CheckString(1)
-		return load(l, src, chunkName(l.OptString(2, src)))
+		src := checkString(l, 1)
+		return load(l, src, chunkName(optString(l, 2, src)))
 	})
 	set("load", func(l *lua.LState) int {
-		fn := l.CheckFunction(1)
-		name := chunkName(l.OptString(2, "=(load)"))
+		fn := checkFunction(l, 1)
+		name := chunkName(optString(l, 2, "=(load)"))
 		var b strings.Builder
 		for {
 			l.Push(fn)
@@ -231,7 +256,7 @@ func (e *Engine) openBase(g *lua.LTable) {
 	})
 	set("error", func(l *lua.LState) int {
 		v := l.Get(1)
-		level := optInt(l, 2, "error", 1)
+		level := optInt(l, 2, 1)
 		if s, ok := argString(v); ok && level > 0 {
 			v = lua.LString(whereAt(l, level) + s)
 		}
@@ -239,9 +264,9 @@ func (e *Engine) openBase(g *lua.LTable) {
 		return 0
 	})
 	set("tonumber", func(l *lua.LState) int {
-		base := optInt(l, 2, "tonumber", 10)
+		base := optInt(l, 2, 10)
 		if l.GetTop() == 0 {
-			argError(l, 1, "tonumber", "value expected")
+			argError(l, 1, "value expected")
 		}
 		if base == 10 {
 			if f, ok := argNumber(l.Get(1)); ok {
@@ -250,9 +275,9 @@ func (e *Engine) openBase(g *lua.LTable) {
 			l.Push(lua.LNil)
 			return 1
 		}
-		s := strings.Trim(checkString(l, 1, "tonumber"), " \t\n\v\f\r")
+		s := strings.Trim(checkString(l, 1), " \t\n\v\f\r")
 		if base < 2 || base > 36 {
-			argError(l, 2, "tonumber", "base out of range")
+			argError(l, 2, "base out of range")
 		}
 		if base == 16 && len(s) > 2 && s[0] == '0' && s[1]|0x20 == 'x' {
 			s = s[2:]
@@ -267,13 +292,13 @@ func (e *Engine) openBase(g *lua.LTable) {
 	})
 	set("type", func(l *lua.LState) int {
 		if l.GetTop() == 0 {
-			argError(l, 1, "type", "value expected")
+			argError(l, 1, "value expected")
 		}
 		return pushString(l, l.Get(1).Type().String())
 	})
-	ipairs := e.fn(func(l *lua.LState) int {
-		i := int(l.Get(2).(lua.LNumber)) + 1
-		v := l.Get(1).(*lua.LTable).RawGetInt(i)
+	e.inext = e.fn(func(l *lua.LState) int {
+		i := checkInt(l, 2) + 1
+		v := rawGetInt(checkTable(l, 1), i)
 		if v == lua.LNil {
 			l.Push(lua.LNil)
 			return 1
@@ -283,15 +308,28 @@ func (e *Engine) openBase(g *lua.LTable) {
 		return 2
 	})
 	set("ipairs", func(l *lua.LState) int {
-		t := checkTable(l, 1, "ipairs")
-		l.Push(ipairs)
+		t := checkTable(l, 1)
+		l.Push(e.inext)
 		l.Push(t)
 		return 2 + pushNumber(l, 0)
 	})
-	next := g.RawGetString("next")
+	e.next = e.fn(func(l *lua.LState) int {
+		t := checkTable(l, 1)
+		k, v, ok := e.cursor.next(t, l.Get(2))
+		if !ok {
+			l.Error(lua.LString("invalid key to 'next'"), 0)
+		}
+		l.Push(k)
+		if k == lua.LNil {
+			return 1
+		}
+		l.Push(v)
+		return 2
+	})
+	rawSetString(g, "next", e.next)
 	set("pairs", func(l *lua.LState) int {
-		t := checkTable(l, 1, "pairs")
-		l.Push(next)
+		t := checkTable(l, 1)
+		l.Push(e.next)
 		l.Push(t)
 		l.Push(lua.LNil)
 		return 3
@@ -301,31 +339,74 @@ func (e *Engine) openBase(g *lua.LTable) {
 		if s, ok := l.Get(1).(lua.LString); ok && strings.HasPrefix(string(s), "#") {
 			return pushNumber(l, float64(n-1))
 		}
-		i := checkInt(l, 1, "select")
+		i := checkInt(l, 1)
 		if i < 0 {
 			i = n + i
 		} else if i > n {
 			i = n
 		}
 		if i < 1 {
-			argError(l, 1, "select", "index out of range")
+			argError(l, 1, "index out of range")
 		}
 		return n - i
 	})
 	set("assert", func(l *lua.LState) int {
 		if l.GetTop() == 0 {
-			argError(l, 1, "assert", "value expected")
+			argError(l, 1, "value expected")
 		}
 		if !lua.LVAsBool(l.Get(1)) {
-			l.RaiseError("%s", optString(l, 2, "assert", "assertion failed!"))
+			raise(l, "%s", optString(l, 2, "assertion failed!"))
 		}
 		return l.GetTop()
 	})
 	pcall := g.RawGetString("pcall").(*lua.LFunction).GFunction
-	set("pcall", func(l *lua.LState) int { return e.guarded(l, pcall) })
+	set("pcall", func(l *lua.LState) int {
+		if l.GetTop() == 0 {
+			l.Push(lua.LFalse)
+			l.Push(lua.LString("attempt to call a boolean value"))
+			return 2
+		}
+		return e.guarded(l, pcall)
+	})
 	xpcall := g.RawGetString("xpcall").(*lua.LFunction).GFunction
-	set("xpcall", func(l *lua.LState) int { return e.guarded(l, xpcall) })
-	g.RawSetString("__redis__err__handler", e.handler)
+	set("xpcall", func(l *lua.LState) int {
+		checkAny(l, 2)
+		l.SetTop(2)
+		handler, ok := l.Get(2).(*lua.LFunction)
+		if !ok {
+			handler = e.fn(func(l *lua.LState) int { raise(l, ""); return 0 })
+		}
+		// What the handler itself does wrong is no longer its business.
+		failed := false
+		l.Replace(2, e.fn(func(l *lua.LState) int {
+			failed = true
+			l.Push(handler)
+			l.Push(l.Get(1))
+			l.Call(1, 1)
+			failed = false
+			return 1
+		}))
+		if _, ok := l.Get(1).(*lua.LFunction); !ok {
+			callee := l.Get(1)
+			l.Replace(1, e.fn(func(l *lua.LState) int {
+				if l.GetMetaField(callee, "__call") == lua.LNil {
+					l.Error(lua.LString("attempt to call a "+callee.Type().String()+" value"), 0)
+				}
+				l.Push(callee)
+				l.Call(0, lua.MultRet)
+				return l.GetTop()
+			}))
+		}
+		n := e.guarded(l, xpcall)
+		if failed {
+			l.SetTop(0)
+			l.Push(lua.LFalse)
+			l.Push(lua.LString("error in error handling"))
+			return 2
+		}
+		return n
+	})
+	rawSetString(g, "__redis__err__handler", e.handler)
 }
 
 // maxCStack is how many values a function of a library may have on its stack, as in Lua 5.1.
@@ -337,11 +418,12 @@ const maxProtected = 195
 // guarded makes a protected call.
 func (e *Engine) guarded(l *lua.LState, call lua.LGFunction) int {
 	if e.protected >= maxProtected {
-		l.RaiseError("stack overflow")
+		raise(l, "stack overflow")
 	}
+	inner, protected := e.inner, e.protected
 	e.protected++
 	n := call(l)
-	e.protected--
+	e.inner, e.protected = inner, protected
 	return e.caught(l, n)
 }
 
@@ -475,39 +557,37 @@ func trimZeros(b []byte, from int) []byte {
 
 // parseNumber is Lua 5.1's conversion of a string to a number: a decimal or hexadecimal numeral with blanks around it.
 func parseNumber(s string) (float64, bool) {
+	s, _, _ = strings.Cut(s, "\x00") // C's conversions end there
 	s = strings.Trim(s, " \t\n\v\f\r")
-	if s == "" || strings.ContainsAny(s, "_pP") || s[0] > '9' && s[0]|0x20 != 'i' && s[0]|0x20 != 'n' {
+	digits := strings.TrimLeft(s, "+-")
+	if digits == "" || len(s)-len(digits) > 1 || strings.Contains(s, "_") || digits[0] > '9' && digits[0]|0x20 != 'i' && digits[0]|0x20 != 'n' {
 		return 0, false
 	}
-	if f, err := strconv.ParseFloat(s, 64); err == nil || (err.(*strconv.NumError).Err == strconv.ErrRange) {
-		return f, true
-	}
-	neg := false
-	h := s
-	if h[0] == '-' || h[0] == '+' {
-		neg = h[0] == '-'
-		h = h[1:]
-	}
-	if len(h) > 2 && h[0] == '0' && (h[1] == 'x' || h[1] == 'X') {
-		n, err := strconv.ParseUint(h[2:], 16, 64)
-		if err != nil {
-			return 0, false
+	if len(digits) > 2 && digits[0] == '0' && digits[1]|0x20 == 'x' {
+		if !strings.ContainsAny(digits, "pP") {
+			s += "p0" // Go asks for the exponent
 		}
-		if neg {
-			return -float64(n), true
-		}
-		return float64(n), true
+	} else if strings.ContainsAny(s, "pPbBoOxX") {
+		return 0, false
 	}
-	return 0, false
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil && err.(*strconv.NumError).Err != strconv.ErrRange {
+		return 0, false
+	}
+	return f, true
 }
 
-// prng is the generator behind math.random: every script begins with the same seed, as in Redis, whose generator is that of drand48.
-type prng struct{ x uint64 }
+// Random is the generator behind math.random: that of drand48, as in Redis, and in the state in which it is there when a server starts. What one
+// script draws is missing to the next.
+type Random struct{ x uint64 }
 
-func (p *prng) seed(n uint32) { p.x = uint64(n)<<16 | 0x330e }
+// NewRandom makes a generator in its first state.
+func NewRandom() *Random { return &Random{x: 0x1234abcd330e} }
+
+func (p *Random) seed(n uint32) { p.x = uint64(n)<<16 | 0x330e }
 
 // next returns 31 random bits.
-func (p *prng) next() uint32 {
+func (p *Random) next() uint32 {
 	p.x = (p.x*0x5deece66d + 0xb) & (1<<48 - 1)
 	return uint32(p.x >> 17)
 }

@@ -1,6 +1,7 @@
 package scripting
 
 import (
+	"bytes"
 	"math"
 	"strconv"
 	"strings"
@@ -11,16 +12,16 @@ import (
 // The string library of Lua 5.1.
 
 func (e *Engine) fixString(t *lua.LTable) {
-	set := func(name string, fn lua.LGFunction) { t.RawSetString(name, e.fn(fn)) }
+	set := func(name string, fn lua.LGFunction) { rawSetString(t, name, e.fn(fn)) }
 	set("format", e.format)
 	set("find", func(l *lua.LState) int { return e.find(l, "find", true) })
 	set("match", func(l *lua.LState) int { return e.find(l, "match", false) })
 	set("gmatch", e.gmatch)
 	set("gfind", e.gmatch)
 	set("gsub", e.gsub)
-	set("len", func(l *lua.LState) int { return pushNumber(l, float64(len(checkString(l, 1, "len")))) })
+	set("len", func(l *lua.LState) int { return pushNumber(l, float64(len(checkString(l, 1)))) })
 	set("rep", func(l *lua.LState) int {
-		s, n := checkString(l, 1, "rep"), checkInt(l, 2, "rep")
+		s, n := checkString(l, 1), checkInt(l, 2)
 		if n <= 0 || s == "" {
 			return pushString(l, "")
 		}
@@ -31,16 +32,16 @@ func (e *Engine) fixString(t *lua.LTable) {
 		return pushString(l, strings.Repeat(s, n))
 	})
 	set("sub", func(l *lua.LState) int {
-		s := checkString(l, 1, "sub")
-		i, j := span(checkInt(l, 2, "sub"), optInt(l, 3, "sub", -1), len(s))
+		s := checkString(l, 1)
+		i, j := span(checkInt(l, 2), optInt(l, 3, -1), len(s))
 		return pushString(l, s[i:j])
 	})
 	set("byte", func(l *lua.LState) int {
-		s := checkString(l, 1, "byte")
-		from := optInt(l, 2, "byte", 1)
-		i, j := span(from, optInt(l, 3, "byte", from), len(s))
+		s := checkString(l, 1)
+		from := optInt(l, 2, 1)
+		i, j := span(from, optInt(l, 3, from), len(s))
 		if j-i > 7900 {
-			l.RaiseError("string slice too long")
+			raise(l, "string slice too long")
 		}
 		for _, c := range []byte(s[i:j]) {
 			pushNumber(l, float64(c))
@@ -50,16 +51,16 @@ func (e *Engine) fixString(t *lua.LTable) {
 	set("char", func(l *lua.LState) int {
 		b := make([]byte, l.GetTop())
 		for i := range b {
-			c := checkInt(l, i+1, "char")
+			c := checkInt(l, i+1)
 			if c < 0 || c > 255 {
-				argError(l, i+1, "char", "invalid value")
+				argError(l, i+1, "invalid value")
 			}
 			b[i] = byte(c)
 		}
 		return pushString(l, string(b))
 	})
 	set("reverse", func(l *lua.LState) int {
-		b := []byte(checkString(l, 1, "reverse"))
+		b := []byte(checkString(l, 1))
 		e.charge(l, len(b))
 		for i, j := 0, len(b)-1; i < j; i, j = i+1, j-1 {
 			b[i], b[j] = b[j], b[i]
@@ -68,7 +69,7 @@ func (e *Engine) fixString(t *lua.LTable) {
 	})
 	fold := func(name string, low, high byte) {
 		set(name, func(l *lua.LState) int {
-			b := []byte(checkString(l, 1, name))
+			b := []byte(checkString(l, 1))
 			e.charge(l, len(b))
 			for i, c := range b {
 				if c >= low && c <= high {
@@ -81,8 +82,8 @@ func (e *Engine) fixString(t *lua.LTable) {
 	fold("lower", 'A', 'Z')
 	fold("upper", 'a', 'z')
 	set("dump", func(l *lua.LState) int {
-		l.CheckFunction(1)
-		l.RaiseError("unable to dump given function")
+		checkFunction(l, 1)
+		raise(l, "unable to dump given function")
 		return 0
 	})
 }
@@ -106,7 +107,7 @@ func span(i, j, n int) (int, int) {
 
 // format is string.format with C's conversions.
 func (e *Engine) format(l *lua.LState) int {
-	f := checkString(l, 1, "format")
+	f := checkString(l, 1)
 	out := make([]byte, 0, len(f)+32)
 	arg := 1
 	for i := 0; i < len(f); i++ {
@@ -120,7 +121,7 @@ func (e *Engine) format(l *lua.LState) int {
 			continue
 		}
 		if arg++; arg > l.GetTop() {
-			argError(l, arg, "format", "no value")
+			argError(l, arg, "no value")
 		}
 		var s spec
 		start := i
@@ -139,7 +140,7 @@ func (e *Engine) format(l *lua.LState) int {
 			}
 		}
 		if i-start > 5 {
-			l.RaiseError("invalid format (repeated flags)")
+			raise(l, "invalid format (repeated flags)")
 		}
 		s.prec = -1
 		digits := func() int {
@@ -156,7 +157,7 @@ func (e *Engine) format(l *lua.LState) int {
 			s.prec = digits()
 		}
 		if i < len(f) && f[i] >= '0' && f[i] <= '9' {
-			l.RaiseError("invalid format (width or precision too long)")
+			raise(l, "invalid format (width or precision too long)")
 		}
 		var verb byte
 		if i < len(f) {
@@ -164,17 +165,22 @@ func (e *Engine) format(l *lua.LState) int {
 		}
 		switch verb {
 		case 'c':
-			out = s.pad(out, string([]byte{byte(checkInt(l, arg, "format"))}))
+			// C writes the directive as a string, which ends at a NUL.
+			from := len(out)
+			out = s.pad(out, string([]byte{byte(checkInt(l, arg))}))
+			if nul := bytes.IndexByte(out[from:], 0); nul >= 0 {
+				out = out[:from+nul]
+			}
 		case 'd', 'i':
-			out = s.integer(out, truncate(checkNumber(l, arg, "format")))
+			out = s.integer(out, truncate(checkNumber(l, arg)))
 		case 'o', 'u', 'x', 'X':
-			out = s.unsigned(out, verb, unsigned(checkNumber(l, arg, "format")))
+			out = s.unsigned(out, verb, unsigned(checkNumber(l, arg)))
 		case 'e', 'E', 'f', 'g', 'G':
-			out = s.float(out, verb, checkNumber(l, arg, "format"))
+			out = s.float(out, verb, checkNumber(l, arg))
 		case 'q':
-			out = appendQuoted(out, checkString(l, arg, "format"))
+			out = appendQuoted(out, checkString(l, arg))
 		case 's':
-			v := checkString(l, arg, "format")
+			v := checkString(l, arg)
 			if s.prec >= 0 && len(v) > s.prec {
 				v = v[:s.prec]
 			}
@@ -185,7 +191,7 @@ func (e *Engine) format(l *lua.LState) int {
 			if verb != 0 {
 				t += string([]byte{verb})
 			}
-			l.RaiseError("invalid option '%s' to 'format'", t)
+			raise(l, "invalid option '%s' to 'format'", t)
 		}
 	}
 	return pushString(l, string(out))

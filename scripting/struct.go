@@ -37,7 +37,7 @@ func (p *packFormat) number(def int) int {
 	n := 0
 	for p.f != "" && p.f[0] >= '0' && p.f[0] <= '9' {
 		if n > (math.MaxInt32-9)/10 {
-			p.l.RaiseError("integral size overflow")
+			raise(p.l, "integral size overflow")
 		}
 		n = n*10 + int(p.f[0]-'0')
 		p.f = p.f[1:]
@@ -62,7 +62,7 @@ func (p *packFormat) next() (packOption, bool) {
 		case '!':
 			a := p.number(8)
 			if a == 0 || a&(a-1) != 0 {
-				p.l.RaiseError("alignment %d is not a power of 2", a)
+				raise(p.l, "alignment %d is not a power of 2", a)
 			}
 			p.align = a
 			continue
@@ -76,13 +76,13 @@ func (p *packFormat) next() (packOption, bool) {
 			o.size = 4
 		case 'i', 'I':
 			if o.size = p.number(4); o.size > 32 {
-				p.l.RaiseError("integral size %d is larger than limit of %d", o.size, 32)
+				raise(p.l, "integral size %d is larger than limit of %d", o.size, 32)
 			}
 		case 'c':
 			o.size = p.number(1)
 		case 's':
 		default:
-			argError(p.l, 1, p.name, "invalid format option '"+string([]byte{o.op})+"'")
+			argError(p.l, 1, "invalid format option '"+string([]byte{o.op})+"'")
 		}
 		if a := min(o.size, p.align); a > 1 && o.op != 'c' && a&(a-1) == 0 {
 			o.toAlign = (a - p.total&(a-1)) & (a - 1)
@@ -95,17 +95,17 @@ func (p *packFormat) next() (packOption, bool) {
 
 func (e *Engine) openStruct() *lua.LTable {
 	t := e.l.NewTable()
-	set := func(name string, fn lua.LGFunction) { t.RawSetString(name, e.fn(fn)) }
+	set := func(name string, fn lua.LGFunction) { rawSetString(t, name, e.fn(fn)) }
 	set("pack", e.structPack)
 	set("unpack", e.structUnpack)
 	set("size", func(l *lua.LState) int {
-		p := &packFormat{l: l, name: "size", f: checkString(l, 1, "size"), align: 1}
+		p := &packFormat{l: l, name: "size", f: checkString(l, 1), align: 1}
 		for o, ok := p.next(); ok; o, ok = p.next() {
 			if o.op == 's' {
-				argError(l, 1, "size", "option 's' has no fixed size")
+				argError(l, 1, "option 's' has no fixed size")
 			}
 			if o.op == 'c' && o.size == 0 {
-				argError(l, 1, "size", "variable-length format in sizeof")
+				argError(l, 1, "variable-length format in sizeof")
 			}
 			p.total += o.toAlign + o.size
 		}
@@ -115,7 +115,7 @@ func (e *Engine) openStruct() *lua.LTable {
 }
 
 func (e *Engine) structPack(l *lua.LState) int {
-	p := &packFormat{l: l, name: "pack", f: checkString(l, 1, "pack"), align: 1}
+	p := &packFormat{l: l, name: "pack", f: checkString(l, 1), align: 1}
 	var b []byte
 	arg := 2
 	for o, ok := p.next(); ok; o, ok = p.next() {
@@ -127,7 +127,7 @@ func (e *Engine) structPack(l *lua.LState) int {
 		case 'x':
 			b = append(b, 0)
 		case 'b', 'B', 'h', 'H', 'l', 'L', 'T', 'i', 'I':
-			f := checkNumber(l, arg, "pack")
+			f := checkNumber(l, arg)
 			arg++
 			u := uint64(truncate(f))
 			if f >= 9223372036854775808 && f < 18446744073709551616 {
@@ -150,7 +150,7 @@ func (e *Engine) structPack(l *lua.LState) int {
 				}
 			}
 		case 'f':
-			v := math.Float32bits(float32(checkNumber(l, arg, "pack")))
+			v := math.Float32bits(float32(checkNumber(l, arg)))
 			arg++
 			if o.big {
 				b = binary.BigEndian.AppendUint32(b, v)
@@ -158,7 +158,7 @@ func (e *Engine) structPack(l *lua.LState) int {
 				b = binary.LittleEndian.AppendUint32(b, v)
 			}
 		case 'd':
-			v := math.Float64bits(checkNumber(l, arg, "pack"))
+			v := math.Float64bits(checkNumber(l, arg))
 			arg++
 			if o.big {
 				b = binary.BigEndian.AppendUint64(b, v)
@@ -166,14 +166,14 @@ func (e *Engine) structPack(l *lua.LState) int {
 				b = binary.LittleEndian.AppendUint64(b, v)
 			}
 		case 'c', 's':
-			s := checkString(l, arg, "pack")
+			s := checkString(l, arg)
 			n := o.size
 			if n == 0 {
 				n = len(s)
 			}
 			arg++
 			if len(s) < n {
-				argError(l, arg, "pack", "string too short")
+				argError(l, arg, "string too short")
 			}
 			b = append(b, s[:n]...)
 			if o.op == 's' {
@@ -186,17 +186,17 @@ func (e *Engine) structPack(l *lua.LState) int {
 }
 
 func (e *Engine) structUnpack(l *lua.LState) int {
-	p := &packFormat{l: l, name: "unpack", f: checkString(l, 1, "unpack"), align: 1}
-	data := checkString(l, 2, "unpack")
-	pos := optInt(l, 3, "unpack", 1) - 1
+	p := &packFormat{l: l, name: "unpack", f: checkString(l, 1), align: 1}
+	data := checkString(l, 2)
+	pos := optInt(l, 3, 1) - 1
 	if pos < 0 {
-		argError(l, 3, "unpack", "offset must be 1 or greater")
+		argError(l, 3, "offset must be 1 or greater")
 	}
 	n := 0
 	for o, ok := p.next(); ok; o, ok = p.next() {
 		pos += o.toAlign
 		if pos > len(data) || o.size > len(data)-pos {
-			argError(l, 2, "unpack", "data string too short")
+			argError(l, 2, "data string too short")
 		}
 		size := o.size
 		if o.op != 'x' {
@@ -238,12 +238,12 @@ func (e *Engine) structUnpack(l *lua.LState) int {
 			if size == 0 {
 				f, ok := l.Get(-1).(lua.LNumber)
 				if n < 2 || !ok {
-					l.RaiseError("format 'c0' needs a previous size")
+					raise(l, "format 'c0' needs a previous size")
 				}
 				l.Pop(1)
 				n--
 				if f < 0 || int64(f) > int64(len(data)-pos) {
-					argError(l, 2, "unpack", "data string too short")
+					argError(l, 2, "data string too short")
 				}
 				size = int(f)
 			}
@@ -253,7 +253,7 @@ func (e *Engine) structUnpack(l *lua.LState) int {
 				size++
 			}
 			if pos+size >= len(data) {
-				l.RaiseError("unfinished string in data")
+				raise(l, "unfinished string in data")
 			}
 			pushString(l, data[pos:pos+size])
 			size++

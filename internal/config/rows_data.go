@@ -94,7 +94,7 @@ func monitoringRows(r *Registry, v *Values) {
 	r.bool("latency-tracking", &v.LatencyTracking, true, "Keep latency histograms of commands.").by("commands")
 	percentilesRow(r, "latency-tracking-info-percentiles", &v.LatencyPercentiles, "Percentiles that INFO latencystats reports.").by("commands")
 	eventsRow(r, "notify-keyspace-events", &v.NotifyKeyspaceEvents, "Classes of keyspace events to publish, as letters of "+eventLetters+".").by("internal/keyspace")
-	integer(r, "busy-reply-threshold", &v.BusyReplyThreshold, signed(0, maxLong), 5000, "Milliseconds after which a running script makes the server answer BUSY.").alias("lua-time-limit").by("scripting")
+	integer(r, "busy-reply-threshold", &v.BusyReplyThreshold, signed(0, maxLong), 5000, "Milliseconds after which a running script makes the server answer BUSY; 0: never.").alias("lua-time-limit").by("scripting")
 	integer(r, "lua-max-cached-scripts", &v.LuaMaxCachedScripts, signed(0, maxLong), 0, "Scripts that EVAL leaves in the cache before the one not used for the longest time goes; those of SCRIPT LOAD stay. 0 for no limit.").with(Own).by("scripting")
 	memory(r, "lua-memory-limit", &v.LuaMemoryLimit, signed(1<<20, maxLong), 128<<20, "Most memory that one script may take while it runs; one that wants more ends with an error.").with(Own).by("scripting")
 }
