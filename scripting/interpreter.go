@@ -230,6 +230,9 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 					}
 				}
 				cf.Pc = pc
+				if own != nil && wordsOf(&vb).tab == numberTab && b < rkBit {
+					vb = e.number(*(*float64)(wordsOf(&vb).word))
+				}
 				if e.store(l, t, vb, vc) {
 					continue
 				}
@@ -357,6 +360,8 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 					goto compared
 				}
 			}
+			cf.Pc = pc
+			e.checkOrder(l, vb, vc, "__lt", "__lt")
 			e.settle(r, own, b, b+1)
 			e.settle(r, own, c, c+1)
 
@@ -374,6 +379,8 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 					goto compared
 				}
 			}
+			cf.Pc = pc
+			e.checkOrder(l, vb, vc, "__le", "__lt")
 			e.settle(r, own, b, b+1)
 			e.settle(r, own, c, c+1)
 

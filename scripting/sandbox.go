@@ -435,9 +435,13 @@ func (e *Engine) caught(l *lua.LState, n int) int {
 	if n == 2 && l.Get(-2) == lua.LFalse {
 		switch v := l.Get(-1).(type) {
 		case *lua.LTable:
-			if s, ok := v.RawGetString("err").(lua.LString); ok {
+			switch s := v.RawGetString("err").(type) {
+			case lua.LString, lua.LNumber:
 				l.Pop(1)
 				l.Push(s)
+			default:
+				l.Push(lua.LNil) // as Redis leaves it
+				return 3
 			}
 		case lua.LString:
 			if s := e.luaMessage(string(v)); s != string(v) {
