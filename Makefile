@@ -8,6 +8,7 @@ MASTER      ?=
 ARGS        ?=
 FUZZTIME    ?= 10s
 RUNS        ?= 3
+SOAK        ?= 5m
 REF         ?= HEAD
 BENCH       ?=
 # Packages in which more than one goroutine lives: the race detector has something to find there.
@@ -81,6 +82,10 @@ diff: deps ## replies compared byte for byte with redis-server (ARGS="-seed 7 -s
 .PHONY: repl
 repl: deps ## a real master, cut links, bad masters; DEBUG DIGEST must agree
 	$(GO) test -count 1 -timeout 20m ./tests/replication $(if $(ARGS),-args $(ARGS))
+
+.PHONY: soak
+soak: deps ## good clients among bad ones for SOAK=5m: latency, memory, descriptors, goroutines
+	$(GO) test -count 1 -v -timeout 30m ./tests/soak -args -for $(SOAK)
 
 .PHONY: clients
 clients: deps ## redis-cli, redis-benchmark, client libraries and the Prometheus exporter, as people use them

@@ -26,13 +26,19 @@ type sizes struct {
 	settle                         time.Duration // between a filling and its measurement
 
 	conns, latencyReads, messages int // of the rows with many connections
+
+	// Of the latency rows: how long a state is watched, how many full resyncs, how many writes are followed.
+	watch           time.Duration
+	resyncs, probes int
 }
 
 var (
 	fullSizes = sizes{keys: 5_000_000, streamKeys: 1_000_000, streamSets: 2_000_000, loadKeys: 1_000_000, pipelined: 4_000_000, single: 600_000,
-		smallKeys: 100_000, largeKeys: 10, largeLen: 200_000, typeOps: 300_000, bulkElements: 5_000_000, settle: 700 * time.Millisecond, conns: 10_000, latencyReads: 30_000, messages: 1_000}
+		smallKeys: 100_000, largeKeys: 10, largeLen: 200_000, typeOps: 300_000, bulkElements: 5_000_000, settle: 700 * time.Millisecond, conns: 10_000, latencyReads: 30_000, messages: 1_000,
+		watch: 5 * time.Second, resyncs: 8, probes: 2_000}
 	quickSizes = sizes{keys: 100_000, streamKeys: 20_000, streamSets: 50_000, loadKeys: 20_000, pipelined: 60_000, single: 12_000,
-		smallKeys: 2_000, largeKeys: 2, largeLen: 10_000, typeOps: 2_000, bulkElements: 60_000, conns: 500, latencyReads: 2_000, messages: 50}
+		smallKeys: 2_000, largeKeys: 2, largeLen: 10_000, typeOps: 2_000, bulkElements: 60_000, conns: 500, latencyReads: 2_000, messages: 50,
+		watch: 300 * time.Millisecond, resyncs: 2, probes: 100}
 )
 
 // An env is what measures share. Its servers end with close.

@@ -270,14 +270,14 @@ func (s *Server) dropListeners(u, next *acl.User) {
 }
 
 func (c *Client) listensBeyond(u *acl.User) bool {
-	for _, list := range [][]string{c.subs.channels, c.subs.shard} {
+	for _, list := range [][]string{c.subs.channels.list, c.subs.shard.list} {
 		for _, name := range list {
 			if !u.AllowsChannel([]byte(name), false) {
 				return true
 			}
 		}
 	}
-	for _, name := range c.subs.patterns {
+	for _, name := range c.subs.patterns.list {
 		if !u.AllowsChannel([]byte(name), true) {
 			return true
 		}

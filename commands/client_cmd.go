@@ -81,7 +81,7 @@ func (s *Server) describeClient(c *Client) string {
 	flags := c.flagLetters()
 	var sub, psub, ssub int
 	if c.subs != nil {
-		sub, psub, ssub = len(c.subs.channels), len(c.subs.patterns), len(c.subs.shard)
+		sub, psub, ssub = len(c.subs.channels.list), len(c.subs.patterns.list), len(c.subs.shard.list)
 	}
 	multi := -1
 	multiMem := int64(0)
@@ -274,8 +274,16 @@ func (s *Server) pausedNow(c *Client, flags Flags) bool {
 	if s.now >= s.paused.until || c.flags&(flagInternal|flagReplicaConn) != 0 {
 		return false
 	}
-	if !s.paused.all && flags&(CmdWrite|CmdMayReplicate) == 0 {
-		return false
+	if !s.paused.all {
+		if flags&(CmdWrite|CmdMayReplicate) == 0 {
+			return false
+		}
+		switch c.cmd.FullName {
+		case "eval", "evalsha", "fcall":
+			if !s.redirectable(c.cmd, c.args) {
+				return false // it says that it writes nothing
+			}
+		}
 	}
 	c.flags |= flagPostponed
 	c.held = copyArgs(c.args)

@@ -43,7 +43,7 @@ func (c *Client) memory() int64 {
 		n += c.multi.bytes
 	}
 	if c.subs != nil {
-		n += subscriptionSize * int64(len(c.subs.channels)+len(c.subs.patterns)+len(c.subs.shard))
+		n += subscriptionSize * int64(len(c.subs.channels.list)+len(c.subs.patterns.list)+len(c.subs.shard.list))
 	}
 	n += watchedSize * int64(len(c.watch))
 	for _, a := range c.held {

@@ -23,7 +23,7 @@ func (s *Server) Cron() int64 {
 	s.now = s.Host.UnixMilli()
 	s.monoNow = s.Host.Nanos()
 	s.cron.loops++
-	hz := int64(s.V.Hz)
+	hz := s.hz()
 	s.KS.SetClock(s.now)
 	if s.debug.cronPaused {
 		return 1e9 / hz
@@ -55,6 +55,20 @@ func (s *Server) Cron() int64 {
 	s.evictClients()
 	s.peakMemory = max(s.peakMemory, s.UsedMemory())
 	return 1e9 / hz
+}
+
+const (
+	clientsPerTick = 200 // that dynamic-hz aims at, as in Redis
+	maxHz          = 500
+)
+
+// hz is how often a second cron runs: as configured, or with dynamic-hz more often the more clients there are.
+func (s *Server) hz() int64 {
+	hz := int64(s.V.Hz)
+	for s.V.DynamicHz && hz < maxHz && int64(s.clients.n)/hz > clientsPerTick {
+		hz = min(hz*2, maxHz)
+	}
+	return hz
 }
 
 // Freeing goes on between the runs of cron, in slices of freeSlice with pauses of

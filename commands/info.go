@@ -121,7 +121,7 @@ func (s *Server) infoServer(b *strings.Builder) {
 	up := (s.now - p.StartedAt) / 1000
 	line(b, "uptime_in_seconds", up)
 	line(b, "uptime_in_days", up/86400)
-	line(b, "hz", s.V.Hz)
+	line(b, "hz", s.hz())
 	line(b, "configured_hz", s.V.Hz)
 	line(b, "lru_clock", (s.now/1000)&(1<<24-1))
 	line(b, "executable", p.Executable)

@@ -103,6 +103,7 @@ func (s *Server) wantFullSync(c *Client, old bool) {
 type fullSync struct {
 	s        *Server
 	replicas []*Client
+	filter   syncFilter
 	mark     string    // ends a payload of unknown length
 	spooling []*Client // those that must be told the length first
 	spool    [][]byte
@@ -138,7 +139,7 @@ func (s *Server) startWaiting() {
 	s.startFullSync()
 }
 
-// startFullSync sends a snapshot of now to all replicas that wait. Each gets the
+// startFullSync sends a snapshot of now to all replicas that wait and want the same of it; the others wait for the next. Each gets the
 // stream from this point on, which begins with a SELECT.
 func (s *Server) startFullSync() {
 	m := &s.repl
@@ -153,9 +154,10 @@ func (s *Server) startFullSync() {
 	head := "+FULLRESYNC " + s.Repl.ID + " " + itoa(s.Repl.Offset) + "\r\n"
 	for _, c := range m.replicas {
 		r := c.replica
-		if r.state != replicaWaits {
+		if r.state != replicaWaits || len(f.replicas) > 0 && c.announce.filter != f.filter {
 			continue
 		}
+		f.filter = c.announce.filter
 		f.replicas = append(f.replicas, c)
 		r.state, r.since, r.progressAt = replicaLoads, s.now, s.now
 		s.hold(c)
@@ -251,7 +253,7 @@ func (f *fullSync) done(err error) {
 			continue
 		}
 		r.state, r.since, r.ackAt = replicaOnline, s.now, s.now
-		if c.announce.eof && !r.old {
+		if c.announce.eof {
 			r.waitAck = true
 			continue
 		}

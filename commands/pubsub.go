@@ -18,7 +18,8 @@ type pubsub struct {
 	channels map[string]*subscribers
 	shard    map[string]*subscribers
 	patterns map[string]*subscribers
-	order    []*subscribers // patterns in the order in which they came into use
+	order    []*subscribers // patterns in the order in which they came into use; nil where one went out of use
+	gone     int            // nils in order
 	buf      [2][]byte
 	count    int // of the clients that have a subscription
 }
@@ -26,7 +27,25 @@ type pubsub struct {
 type subscribers struct {
 	name    string
 	pattern glob.Pattern
+	at      int // of a pattern, in pubsub.order
 	clients []*Client
+}
+
+// dropPattern takes a pattern out of order.
+func (p *pubsub) dropPattern(sub *subscribers) {
+	p.order[sub.at] = nil
+	if p.gone++; p.gone <= len(p.order)/2 {
+		return
+	}
+	kept := p.order[:0]
+	for _, x := range p.order {
+		if x != nil {
+			x.at = len(kept)
+			kept = append(kept, x)
+		}
+	}
+	clear(p.order[len(kept):])
+	p.order, p.gone = kept, 0
 }
 
 func newPubsub() pubsub {
@@ -41,21 +60,73 @@ func (p *pubsub) empty() bool { return len(p.channels) == 0 && len(p.patterns) =
 
 // subscriptions are what one client listens to; nil for most clients.
 type subscriptions struct {
-	channels, patterns, shard []string
+	channels, patterns, shard nameSet
 }
 
 func (s *subscriptions) count() int {
 	if s == nil {
 		return 0
 	}
-	return len(s.channels) + len(s.patterns)
+	return len(s.channels.list) + len(s.patterns.list)
+}
+
+// nameSet is a set of names; most are small.
+type nameSet struct {
+	list  []string
+	index map[string]int // places in list, once it is longer than indexFrom
+}
+
+const indexFrom = 16
+
+// find returns the place of a name in the list, -1 for none.
+func (s *nameSet) find(name []byte) int {
+	if s.index != nil {
+		if i, ok := s.index[string(name)]; ok {
+			return i
+		}
+		return -1
+	}
+	for i, n := range s.list {
+		if n == string(name) {
+			return i
+		}
+	}
+	return -1
+}
+
+// add adds a name that is not there.
+func (s *nameSet) add(name string) {
+	s.list = append(s.list, name)
+	switch {
+	case s.index != nil:
+		s.index[name] = len(s.list) - 1
+	case len(s.list) > indexFrom:
+		s.index = make(map[string]int, 2*len(s.list))
+		for i, n := range s.list {
+			s.index[n] = i
+		}
+	}
+}
+
+// remove takes out the name at place i; the last one takes its place.
+func (s *nameSet) remove(i int) {
+	last := len(s.list) - 1
+	if s.index != nil {
+		delete(s.index, s.list[i])
+		if i != last {
+			s.index[s.list[last]] = i
+		}
+	}
+	s.list[i] = s.list[last]
+	s.list[last] = ""
+	s.list = s.list[:last]
 }
 
 // subKind is one of the three ways to listen.
 type subKind struct {
 	subscribe, unsubscribe string // the words of the confirmations
 	table                  func(p *pubsub) map[string]*subscribers
-	list                   func(s *subscriptions) *[]string
+	list                   func(s *subscriptions) *nameSet
 	count                  func(s *subscriptions) int
 	pattern                bool
 }
@@ -63,20 +134,20 @@ type subKind struct {
 var (
 	kindChannel = subKind{"subscribe", "unsubscribe",
 		func(p *pubsub) map[string]*subscribers { return p.channels },
-		func(s *subscriptions) *[]string { return &s.channels },
+		func(s *subscriptions) *nameSet { return &s.channels },
 		(*subscriptions).count, false}
 	kindPattern = subKind{"psubscribe", "punsubscribe",
 		func(p *pubsub) map[string]*subscribers { return p.patterns },
-		func(s *subscriptions) *[]string { return &s.patterns },
+		func(s *subscriptions) *nameSet { return &s.patterns },
 		(*subscriptions).count, true}
 	kindShard = subKind{"ssubscribe", "sunsubscribe",
 		func(p *pubsub) map[string]*subscribers { return p.shard },
-		func(s *subscriptions) *[]string { return &s.shard },
+		func(s *subscriptions) *nameSet { return &s.shard },
 		func(s *subscriptions) int {
 			if s == nil {
 				return 0
 			}
-			return len(s.shard)
+			return len(s.shard.list)
 		}, false}
 )
 
@@ -91,14 +162,15 @@ func (c *Client) subscribe(k *subKind) {
 	}
 	list, table := k.list(c.subs), k.table(&c.srv.pubsub)
 	for _, a := range c.args[1:] {
-		if !contains(*list, a) {
+		if list.find(a) < 0 {
 			name := string(a)
-			*list = append(*list, name)
+			list.add(name)
 			sub := table[name]
 			if sub == nil {
 				sub = &subscribers{name: name}
 				if k.pattern {
 					sub.pattern = glob.Compile([]byte(name))
+					sub.at = len(c.srv.pubsub.order)
 					c.srv.pubsub.order = append(c.srv.pubsub.order, sub)
 				}
 				table[name] = sub
@@ -128,7 +200,7 @@ func (c *Client) unsubscribe(k *subKind) {
 	if len(names) == 0 {
 		var all []string
 		if c.subs != nil {
-			all = append(all, *k.list(c.subs)...)
+			all = append(all, k.list(c.subs).list...)
 		}
 		for _, n := range all {
 			c.srv.dropSubscription(c, k, n)
@@ -165,17 +237,11 @@ func (c *Client) confirm(word string, name []byte, n int) {
 // dropSubscription ends one subscription of a client.
 func (s *Server) dropSubscription(c *Client, k *subKind, name string) {
 	list := k.list(c.subs)
-	found := false
-	for i, n := range *list {
-		if n == name {
-			*list = append((*list)[:i], (*list)[i+1:]...)
-			found = true
-			break
-		}
-	}
-	if !found {
+	i := list.find([]byte(name))
+	if i < 0 {
 		return
 	}
+	list.remove(i)
 	table := k.table(&s.pubsub)
 	sub := table[name]
 	for i, x := range sub.clients {
@@ -189,12 +255,7 @@ func (s *Server) dropSubscription(c *Client, k *subKind, name string) {
 	}
 	delete(table, name)
 	if k.pattern {
-		for i, x := range s.pubsub.order {
-			if x == sub {
-				s.pubsub.order = append(s.pubsub.order[:i], s.pubsub.order[i+1:]...)
-				break
-			}
-		}
+		s.pubsub.dropPattern(sub)
 	}
 }
 
@@ -204,21 +265,12 @@ func (s *Server) dropSubscriptions(c *Client) {
 		return
 	}
 	for _, k := range []*subKind{&kindChannel, &kindPattern, &kindShard} {
-		for _, n := range append([]string(nil), *k.list(c.subs)...) {
-			s.dropSubscription(c, k, n)
+		for list := k.list(c.subs); len(list.list) > 0; {
+			s.dropSubscription(c, k, list.list[len(list.list)-1])
 		}
 	}
 	c.subs = nil
 	c.listens(false)
-}
-
-func contains(list []string, b []byte) bool {
-	for _, s := range list {
-		if s == string(b) {
-			return true
-		}
-	}
-	return false
 }
 
 // publish sends a message to the listeners of a channel and returns how many
@@ -229,7 +281,7 @@ func (s *Server) publish(channel, message []byte) int {
 		n += s.deliver(sub, "message", "", channel, message)
 	}
 	for _, sub := range s.pubsub.order {
-		if sub.pattern.Match(channel) {
+		if sub != nil && sub.pattern.Match(channel) {
 			n += s.deliver(sub, "pmessage", sub.name, channel, message)
 		}
 	}

@@ -40,16 +40,18 @@ type announced struct {
 	eof     bool // reads a payload of unknown length
 	psync2  bool // learns a new replication id by +CONTINUE
 	rdbOnly bool // wants the snapshot and no stream
-	// functionsOnly: of the snapshot, only the functions; nothing: not even these.
-	functionsOnly, nothing bool
+	filter  syncFilter
 }
+
+// syncFilter is what a connection wants of the snapshot: everything, only the functions, or not even these.
+type syncFilter struct{ functionsOnly, nothing bool }
 
 // replicaConn is a connection that gets the stream.
 type replicaConn struct {
 	state   replicaState
 	offset  int64 // acknowledged
 	ackAt   int64 // unix ms of the last acknowledgement
-	old     bool  // came by SYNC: no header, no acknowledgements
+	old     bool  // came by SYNC: no header, and later it may be silent
 	waitAck bool  // the stream begins with the first acknowledgement
 	since   int64 // unix ms of entering the state
 	// from is the offset after which block has the bytes it is to get.

@@ -109,13 +109,13 @@ func (s *Server) Promote() {
 // functions.
 func (c *Client) rdbFilter(list []byte) bool {
 	words := strings.Fields(string(list))
-	c.announce.functionsOnly, c.announce.nothing = false, len(words) == 0
+	c.announce.filter = syncFilter{nothing: len(words) == 0}
 	for _, w := range words {
 		if !equalFold([]byte(w), "functions") {
 			c.addReplyError("Unsupported rdb-filter-only option: " + w)
 			return false
 		}
-		c.announce.functionsOnly = true
+		c.announce.filter.functionsOnly = true
 	}
 	return true
 }

@@ -371,6 +371,7 @@ func (s *Server) hookKeyspace(ks *keyspace.Keyspace) {
 	if s.notifyFlags&config.NotifyNew != 0 {
 		ks.OnNew = func(db *keyspace.DB, key []byte) { s.notifyEvent(config.NotifyNew, "new", key, db.ID) }
 	}
+	ks.PassiveRehashing = !s.V.ActiveRehashing
 	ks.OnFieldsExpired = s.fieldsExpired
 	ks.OnFieldExpired = nil
 	if s.prop.on {

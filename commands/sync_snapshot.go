@@ -8,7 +8,7 @@ var errReplicasLeft = errors.New("no replica is left that waits for it")
 func (s *Server) snapshotForReplicas(streamDB int, f *fullSync) (stop func(error), err error) {
 	sn, err := s.BeginSnapshot(SnapshotOptions{
 		Version: s.rdbVersion(), ReplID: s.Repl.ID, Offset: s.Repl.Offset, StreamDB: streamDB,
-		Functions: true, Keys: true,
+		Functions: !f.filter.nothing, Keys: f.filter == syncFilter{},
 		Sink: func(p []byte) { f.write(p) }, Room: f.room, Done: f.done,
 	})
 	if err != nil {

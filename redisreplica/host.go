@@ -199,7 +199,7 @@ func (r *Replica) watchConfig() {
 	r.conf.OnChange(func() error { r.srv.MemoryLimitsChanged(); return nil }, "maxmemory", "maxmemory-policy", "maxmemory-clients")
 	r.conf.OnChange(func() error { r.srv.ConfigChanged(); return nil },
 		"requirepass", "proto-max-bulk-len", "client-query-buffer-limit", "notify-keyspace-events",
-		"maxmemory-policy", "active-expire-profile", "lfu-log-factor", "lfu-decay-time",
+		"maxmemory-policy", "activerehashing", "active-expire-profile", "lfu-log-factor", "lfu-decay-time",
 		"hash-max-listpack-entries", "hash-max-listpack-value", "set-max-intset-entries", "zset-max-listpack-entries",
 		"zset-max-listpack-value", "list-max-listpack-size", "list-compress-depth", "stream-node-max-bytes", "stream-node-max-entries",
 		"write-redirection", "replica-max-staleness", "replica-max-staleness-bytes")

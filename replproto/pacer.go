@@ -2,17 +2,27 @@ package replproto
 
 import "strconv"
 
-// beat is how often a replica makes itself heard, in nanoseconds.
-const beat = int64(1e9)
+// beat is how often a replica makes itself heard, in nanoseconds. The pauses between
+// the first ACKs of a stream grow to it from eager.
+const (
+	beat  = int64(1e9)
+	eager = int64(10e6)
+)
 
 // Pacer decides what a replica writes to its master after the handshake, and when:
 // while the payload is loaded an empty line at most once a second, then REPLCONF ACK
 // once a second and whenever asked. Nothing else is ever written.
 //
+// The first ACKs come quickly one after the other. A diskless master starts its stream
+// at an ACK that reaches it after it has seen its child end, up to 100 ms after the
+// payload's last byte. A replica that loads fast acknowledges earlier than that, in
+// vain, and would then get nothing for a second.
+//
 // Times are monotonic nanoseconds. The zero value is silent.
 type Pacer struct {
-	mode paceMode
-	last int64 // time of the last beat
+	mode  paceMode
+	last  int64 // time of the last beat
+	pause int64 // until the next
 }
 
 type paceMode uint8
@@ -24,7 +34,7 @@ const (
 )
 
 // Load starts the keepalives of a load.
-func (c *Pacer) Load(now int64) { c.mode, c.last = paceLoading, now }
+func (c *Pacer) Load(now int64) { c.mode, c.last, c.pause = paceLoading, now, beat }
 
 // Silence stops all beats: the link of a SYNC fallback acknowledges nothing.
 func (c *Pacer) Silence() { c.mode = paceSilent }
@@ -32,7 +42,7 @@ func (c *Pacer) Silence() { c.mode = paceSilent }
 // Stream appends the first ACK to dst and starts the beat of ACKs. A master that sends
 // its payload without a file starts the stream only on this ACK.
 func (c *Pacer) Stream(now, offset int64, dst []byte) []byte {
-	c.mode, c.last = paceAck, now
+	c.mode, c.last, c.pause = paceAck, now, eager
 	return AppendAck(dst, offset)
 }
 
@@ -41,15 +51,15 @@ func (c *Pacer) Next() int64 {
 	if c.mode == paceSilent {
 		return 0
 	}
-	return c.last + beat
+	return c.last + c.pause
 }
 
 // Tick appends what is due now, if anything. offset is the applied offset.
 func (c *Pacer) Tick(now, offset int64, dst []byte) []byte {
-	if c.mode == paceSilent || now < c.last+beat {
+	if c.mode == paceSilent || now < c.last+c.pause {
 		return dst
 	}
-	c.last = now
+	c.last, c.pause = now, min(2*c.pause, beat)
 	if c.mode == paceLoading {
 		return append(dst, '\n')
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -177,13 +178,23 @@ func TestPacer(t *testing.T) {
 	if out = c.Stream(20*s, 1234, nil); string(out) != "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$4\r\n1234\r\n" {
 		t.Fatalf("first ACK: %q", out)
 	}
-	if c.Next() != 21*s || len(c.Tick(21*s-1, 1, nil)) != 0 {
-		t.Fatal("too early")
+	var acks []int64
+	for now := 20 * s; now < 24*s; now = c.Next() {
+		if out := c.Tick(now-1, 1, nil); len(out) != 0 {
+			t.Fatalf("too early: %q", out)
+		}
+		if out := c.Tick(now, 1, nil); len(out) != 0 {
+			acks = append(acks, (now-20*s)/1e6)
+		}
 	}
+	if want := []int64{10, 30, 70, 150, 310, 630, 1270, 2270, 3270}; !slices.Equal(acks, want) {
+		t.Fatalf("ACKs at %v ms, want %v", acks, want)
+	}
+	at := c.Next()
 	if out = c.Asked(77, nil); string(out) != "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$2\r\n77\r\n" {
 		t.Fatalf("GETACK: %q", out)
 	}
-	if out = c.Tick(21*s, 1<<62, nil); string(out) != "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$19\r\n4611686018427387904\r\n" {
+	if out = c.Tick(at, 1<<62, nil); string(out) != "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$19\r\n4611686018427387904\r\n" {
 		t.Fatalf("beat: %q", out)
 	}
 	c.Silence()

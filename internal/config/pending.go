@@ -10,7 +10,7 @@ import (
 // holds the list against the code.
 var pending = []string{
 	"bind-source-addr",
-	"dynamic-hz", "activerehashing", "shutdown-timeout",
+	"shutdown-timeout",
 	"repl-disable-tcp-nodelay", "propagation-error-behavior",
 }
 

@@ -67,6 +67,8 @@ type Keyspace struct {
 
 	// OnNew is called after a key was added; nil while nobody wants to know.
 	OnNew func(db *DB, key []byte)
+	// PassiveRehashing leaves the growth of tables to the operations on them.
+	PassiveRehashing bool
 
 	// OnFieldExpired is called before each of them is deleted. Nil mostly.
 	OnFieldExpired func(db *DB, key, field []byte)

@@ -175,7 +175,7 @@ func (ks *Keyspace) Maintain(nanos func() int64, budget int64) {
 		return
 	}
 	for _, db := range ks.dbs {
-		for db.table.RehashStep(ks.a, 64) {
+		for !ks.PassiveRehashing && db.table.RehashStep(ks.a, 64) {
 			if nanos() > end {
 				return
 			}

@@ -577,13 +577,13 @@ func TestKeepalivesWhileLoading(t *testing.T) {
 	if blank != 2 {
 		t.Errorf("%d empty lines in 2.5 s", blank)
 	}
-	// Idle: one ACK a second.
+	// Idle: the first ACKs come quickly, then one a second.
 	if err := m.WaitAck(77, time.Second); err != nil {
 		t.Fatal(err)
 	}
 	n := len(m.Seen())
 	time.Sleep(1500 * time.Millisecond)
-	if k := len(m.Seen()) - n; k < 1 || k > 2 {
+	if k := len(m.Seen()) - n; k < 1 || k > 8 {
 		t.Errorf("%d messages in 1.5 s of idling", k)
 	}
 }

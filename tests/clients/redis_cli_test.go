@@ -146,6 +146,41 @@ func redisCLI(t *testing.T, s *site) {
 			t.Errorf("%d keys", n)
 		}
 	})
+	t.Run("streams", func(t *testing.T) { // what shows what others do, until it is ended
+		var wg sync.WaitGroup
+		shows := func(wants []string, args ...string) {
+			wg.Go(func() {
+				contains(strings.Join(args, " "), cliFor(t, s.read, 3*time.Second, args...), wants...)
+			})
+		}
+		shows([]string{`sending REPLCONF`, `SYNC with master`, `(?i)"set","shown","by --replica"`}, "--replica")
+		shows([]string{`"CLIENT" "ID"`}, "MONITOR")
+		shows([]string{`subscribe`, `message\s+channel\s+hello`}, "SUBSCRIBE", "channel")
+		shows([]string{`pmessage\s+__key\*\s+__keyevent@0__:set\s+shown`}, "PSUBSCRIBE", "__key*")
+		w, r := s.write.Dial(t), s.read.Dial(t)
+		r.Must(t, "CONFIG", "SET", "notify-keyspace-events", "KEA")
+		for end := time.Now().Add(2500 * time.Millisecond); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+			w.Must(t, "SET", "shown", "by --replica")
+			w.Must(t, "PUBLISH", "channel", "hello")
+			r.Must(t, "CLIENT", "ID")
+		}
+		wg.Wait()
+		w.Must(t, "DEL", "shown")
+		s.settle(t)
+	})
+	t.Run("functions", func(t *testing.T) {
+		s.write.Dial(t).Must(t, "FUNCTION", "LOAD", "#!lua name=lib\nredis.register_function('f', function() return 1 end)")
+		s.settle(t)
+		file := filepath.Join(t.TempDir(), "functions.rdb")
+		contains("--functions-rdb", cli(t, s.write, "", "--functions-rdb", file), `Transfer finished with success`)
+		loaded := testutil.StartRedis(t, "--dbfilename", "functions.rdb", "--dir", filepath.Dir(file)).Dial(t)
+		if v := loaded.Must(t, "FCALL", "f", "0"); v.Int != 1 {
+			t.Errorf("FCALL: %v", v)
+		}
+		if n := loaded.Must(t, "DBSIZE").Int; n != 0 {
+			t.Errorf("%d keys beside the functions", n)
+		}
+	})
 	t.Run("rdb", func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "dump.rdb")
 		contains("--rdb", cli(t, s.read, "", "--rdb", file), `Transfer finished with success`)

@@ -2,6 +2,7 @@ package differential
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -46,6 +47,32 @@ func TestInfoSections(t *testing.T) {
 		if r, o := heads(p.redisCtl, args...), heads(p.oursCtl, args...); r != o {
 			t.Errorf("INFO %q:\n  redis: %s\n  ours:  %s", args, r, o)
 		}
+	}
+}
+
+// TestInfoOrder: the fields of a section that redis-server has stand in its order; ours may have more between them.
+func TestInfoOrder(t *testing.T) {
+	p := newPair(t)
+	for _, c := range []*testutil.Conn{p.redisCtl, p.oursCtl} {
+		c.Must(t, "CONFIG", "RESETSTAT")
+		c.Must(t, "SET", "k", "v", "EX", "100")
+	}
+	names := func(c *testutil.Conn) (list []string) {
+		for l := range strings.SplitSeq(c.Must(t, "INFO", "everything").Text, "\r\n") {
+			if name, _, ok := strings.Cut(l, ":"); (ok || strings.HasPrefix(l, "#")) && !strings.HasPrefix(name, "cmdstat_") && !strings.HasPrefix(name, "latency_percentiles") {
+				list = append(list, name)
+			}
+		}
+		return list
+	}
+	ours := names(p.oursCtl)
+	for _, name := range names(p.redisCtl) {
+		at := slices.Index(ours, name)
+		if at < 0 {
+			t.Errorf("%s is missing, or stands before what it follows", name)
+			continue
+		}
+		ours = ours[at+1:]
 	}
 }
 

@@ -3,6 +3,7 @@ package differential
 import (
 	"cmp"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -155,6 +156,19 @@ func TestCommandTable(t *testing.T) {
 			if !same(rd, od) {
 				t.Errorf("COMMAND DOCS %s, RESP%s:\n  redis: %v\n  ours:  %v", name, proto, rd, od)
 			}
+		}
+	}
+}
+
+// TestAbsentIsDocumented: whoever looks for a command that is missing finds the reason.
+func TestAbsentIsDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/compatibility.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range absent {
+		if !strings.Contains(string(page), "| `"+strings.ReplaceAll(name, "|", " ")+"` |") {
+			t.Errorf("docs/compatibility.md does not say why %s is absent", name)
 		}
 	}
 }

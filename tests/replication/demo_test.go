@@ -27,7 +27,7 @@ func TestDemo(t *testing.T) {
 	}
 	cmd := exec.Command(path, "--demo", "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--enable-debug-command", "yes")
 	cmd.Dir = t.TempDir()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = testutil.DieWithParent()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -544,7 +544,7 @@ func TestHugeArgument(t *testing.T) {
 		}
 		return nil
 	})
-	c.m.Must(t, "APPEND", "huge", "end")
+	c.m.Must(t, "SETRANGE", "huge", "5", "end")
 	c.checkpoint()
 	if full, partial := c.syncs(); full != 1 || partial != 1 || c.proxy.Armed() {
 		t.Errorf("%d full and %d partial syncs, want one of each", full, partial)

@@ -297,3 +297,47 @@ func TestTrackingOnReplica(t *testing.T) {
 	w.write("SET", "k", "after")
 	w.do("a")
 }
+
+// TestReplicaAwareClients: drivers that route reads send READONLY to whatever they read from, and Valkey's ask where to write.
+func TestReplicaAwareClients(t *testing.T) {
+	t.Parallel()
+	w := newTwins(t)
+	info, err := w.ctl[1].Info("replication")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := w.ours.Dial(t)
+	says := func(want string, cmd ...string) {
+		t.Helper()
+		if v, err := c.Do(cmd...); err != nil || v.Text != want {
+			t.Errorf("%q answers %v, %v; want %q", cmd, v, err, want)
+		}
+	}
+	w.write("SET", "k", "v")
+	says("OK", "READONLY")
+	says("v", "GET", "k")
+	says("READONLY You can't write against a read only replica.", "SET", "k", "w")
+	says("OK", "READWRITE")
+	// What is there for clusters only answers as redis-server does.
+	for _, cmd := range []string{"ASKING", "CLUSTER INFO", "CLUSTER NODES", "CLUSTER SLOTS", "CLUSTER MYID", "CLUSTER KEYSLOT k", "CLUSTER FOO", "CLUSTER"} {
+		w.do("a", strings.Fields(cmd)...)
+	}
+	redirect := "REDIRECT " + info["master_host"] + ":" + info["master_port"]
+	says("OK", "CLIENT", "CAPA", "redirect")
+	says(redirect, "SET", "k", "w")
+	says(redirect, "GET", "k") // until it says that it reads here
+	says("OK", "READONLY")
+	says("v", "GET", "k")
+	says(redirect, "DEL", "k")
+	says("OK", "READWRITE")
+	says(redirect, "GET", "k")
+	says("PONG", "PING")
+	says("RESET", "RESET")
+	says("READONLY You can't write against a read only replica.", "SET", "k", "w")
+	c.Must(t, "CLIENT", "CAPA", "redirect")
+	c.Must(t, "REPLICAOF", "NO", "ONE")
+	says("OK", "SET", "k", "w")
+	says("w", "GET", "k")
+	says("ERR This instance has cluster support disabled", "READONLY")
+	says("ERR This instance has cluster support disabled", "READWRITE")
+}

@@ -2,5 +2,5 @@ package testutil
 
 import "syscall"
 
-// dieWithParent has a test binary that dies take its servers with it.
-func dieWithParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
+// DieWithParent has a test binary that dies take its servers with it.
+func DieWithParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }

@@ -4,5 +4,5 @@ package testutil
 
 import "syscall"
 
-// dieWithParent is for Linux: elsewhere a test binary that is killed leaves its servers behind.
-func dieWithParent() *syscall.SysProcAttr { return nil }
+// DieWithParent is for Linux: elsewhere a test binary that is killed leaves its servers behind.
+func DieWithParent() *syscall.SysProcAttr { return nil }

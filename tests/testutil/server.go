@@ -112,7 +112,7 @@ func (s *Server) Start(more ...string) error {
 	args := append(baseArgs(s.Port, s.Dir), s.Args...)
 	cmd := exec.Command(s.Path, append(args, more...)...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.Dir, logFile, logFile
-	cmd.SysProcAttr = dieWithParent()
+	cmd.SysProcAttr = DieWithParent()
 	if err := cmd.Start(); err != nil {
 		return err
 	}
