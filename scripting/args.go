@@ -138,6 +138,15 @@ func pushString(l *lua.LState, s string) int {
 	return 1
 }
 
+// power is C's pow, whose answer to an impossible question is the negative NaN.
+func power(x, y float64) float64 {
+	z := math.Pow(x, y)
+	if z != z && x == x && y == y {
+		return math.Copysign(z, -1)
+	}
+	return z
+}
+
 func (e *Engine) fixMath(t *lua.LTable) {
 	rawSetString(t, "huge", lua.LNumber(math.Inf(1)))
 	set := func(name string, fn lua.LGFunction) { rawSetString(t, name, e.fn(fn)) }
@@ -170,7 +179,7 @@ func (e *Engine) fixMath(t *lua.LTable) {
 	}
 	two("fmod", math.Mod)
 	two("mod", math.Mod)
-	two("pow", math.Pow)
+	two("pow", power)
 	two("atan2", math.Atan2)
 	set("ldexp", func(l *lua.LState) int {
 		exp := checkInt(l, 2)

@@ -481,6 +481,9 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 
 		case lua.OP_CALL, lua.OP_TAILCALL:
 			cf.Pc = pc
+			if inst&0x1ff == 0 {
+				e.ticks -= (reg.top - lb - a) >> 4 // as many arguments as there are: a million take their time
+			}
 			if e.ticks--; e.ticks <= 0 {
 				e.tick(l)
 			}
@@ -542,7 +545,7 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 			case lua.OP_MOD:
 				z = modulo(float64(x), float64(y))
 			case lua.OP_POW:
-				z = math.Pow(float64(x), float64(y))
+				z = power(float64(x), float64(y))
 			default:
 				z = float64(-x)
 			}

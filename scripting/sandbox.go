@@ -57,6 +57,7 @@ func (e *Engine) open(o Options) {
 	}
 	e.fixCoroutine(libs["coroutine"])
 	e.fixString(libs["string"])
+	rawSetString(libs["string"], "__index", lua.LNil) // only the metatable of strings has one
 	e.fixTable(libs["table"])
 	e.fixMath(libs["math"])
 	for _, name := range slices.Sorted(maps.Keys(libs)) {
@@ -577,6 +578,9 @@ func parseNumber(s string) (float64, bool) {
 	f, err := strconv.ParseFloat(s, 64)
 	if err != nil && err.(*strconv.NumError).Err != strconv.ErrRange {
 		return 0, false
+	}
+	if f != f {
+		f = math.Float64frombits(0x7ff8 << 48) // C's, whose low bits are 0 (see toBits)
 	}
 	return f, true
 }
