@@ -35,7 +35,7 @@ else
 endif
 
 .PHONY: deps
-deps: ## what the tests need (redis-server 7, redis-sentinel, client libraries, an exporter)
+deps: ## what the tests need (redis-server 7, redis-sentinel, client libraries, an exporter, a headless Chromium)
 	@scripts/install-test-deps.sh
 
 .PHONY: test
@@ -43,6 +43,7 @@ deps: ## what the tests need (redis-server 7, redis-sentinel, client libraries, 
 test: deps lint ## all that the gate runs: lint, unit, differential and replication tests, race detector, invariants
 	$(GO) test -count 1 -timeout 8m ./...
 	cd tests/clients && $(GO) test -count 1 -timeout 4m ./...
+	@scripts/crossbuild.sh -quick
 	$(GO) test -count 1 -timeout 6m -short -race $(call existing,$(RACE_PKGS))
 	$(GO) test -count 1 -timeout 6m -short -tags invariants $(call existing,$(CHECK_PKGS))
 
@@ -98,6 +99,24 @@ bench: deps ## ours against redis-server: a table of ratios (RUNS=3, BENCH="-onl
 .PHONY: bench-compare
 bench-compare: deps ## the same table for this tree against another commit: REF=main
 	@scripts/bench-compare.sh $(REF) -runs $(RUNS) $(BENCH)
+
+.PHONY: docs
+docs: deps ## what is generated: docs/configuration.md, deploy/redis.conf, the pictures of the status page; then the test of every command line
+	$(GO) generate ./internal/config
+	$(GO) test -count 1 ./tests/ops -run StatusPage -args -screenshots $(CURDIR)/docs
+	$(GO) test -count 1 ./tests/docs
+
+.PHONY: crossbuild
+crossbuild: ## build and vet for Linux, macOS and Windows, without cgo (TARGETS="darwin/arm64" picks)
+	@scripts/crossbuild.sh $(TARGETS)
+
+.PHONY: release
+release: ## archives for Linux, macOS and Windows with checksums, in dist/ (VERSION=1.2.3)
+	@scripts/release.sh $(VERSION)
+
+.PHONY: security-audit
+security-audit: ## known vulnerabilities, module checksums, static analysis, secrets in the tree (STRICT=1: no database is an error)
+	@scripts/security-audit.sh
 
 .PHONY: gobench
 gobench: ## the Go micro-benchmarks beside the code

@@ -3,20 +3,25 @@
 //
 //	redis-inmemory-replica [FILE.conf] [--directive value ...]
 //
-// With --demo as its first argument it brings a master of its own.
+// With --demo as its first argument it brings a master of its own; with --probe it asks another one's health and ends.
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/demo"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/httpapi"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/service"
 	"github.com/raniellyferreira/redis-inmemory-replica/redisreplica"
 )
 
@@ -34,23 +39,34 @@ func run(args []string) int {
 	if len(args) > 0 && args[0] == "--demo" {
 		return runDemo(args[1:])
 	}
+	if len(args) > 0 && args[0] == "--probe" {
+		return probe(args[1:])
+	}
 	conf := config.New()
-	switch err := conf.LoadArgs(args, config.ProcessEnvironment()); {
+	env := config.ProcessEnvironment()
+	var input bytes.Buffer // what was read of standard input, for the process in the background
+	env.Stdin = io.TeeReader(os.Stdin, &input)
+	switch err := conf.LoadArgs(args, env); {
 	case errors.Is(err, config.ErrHelp):
 		fmt.Print(config.Usage("redis-inmemory-replica"))
 		return 0
 	case errors.Is(err, config.ErrVersion):
-		fmt.Println(config.Version("redis-inmemory-replica", redisreplica.Version, ""))
+		fmt.Println(config.Version("redis-inmemory-replica", redisreplica.Version, build()))
 		return 0
 	case err != nil:
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return fail(err)
+	}
+	if conf.Values.Daemonize && !redisreplica.Supervised(conf) && !service.Background() {
+		if err := service.Detach(input.Bytes()); err != nil {
+			return fail(err)
+		}
+		return 0
 	}
 	r, err := redisreplica.Open(conf)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return fail(err)
 	}
+	service.Started()
 	sig := make(chan os.Signal, 2)
 	signal.Notify(sig, syscall.SIGTERM, syscall.SIGINT)
 	go func() {
@@ -65,10 +81,16 @@ func run(args []string) int {
 		}
 	}()
 	if err := r.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return fail(err)
 	}
 	return 0
+}
+
+// fail says why the program ends, to whoever started it.
+func fail(err error) int {
+	fmt.Fprintln(os.Stderr, err)
+	service.Failed(err)
+	return 1
 }
 
 // runDemo serves a master with a workload and a replica of it until the first signal. A second one ends the process at once.
@@ -81,4 +103,35 @@ func runDemo(args []string) int {
 		return 1
 	}
 	return 0
+}
+
+// probe asks the health of a server that runs elsewhere: at the address given, or at the usual one.
+func probe(args []string) int {
+	url := httpapi.DefaultProbe
+	if len(args) > 0 {
+		url = args[0]
+	}
+	if err := httpapi.Probe(url); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// build is the commit that the program was made from, "" if it does not know.
+func build() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	commit, dirty := "", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			commit = s.Value[:min(len(s.Value), 12)]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			dirty = "+"
+		}
+	}
+	return commit + dirty
 }

@@ -114,7 +114,7 @@ func (s *Server) infoServer(b *strings.Builder) {
 	line(b, "atomicvar_api", "go-builtin")
 	line(b, "gcc_version", "0.0.0")
 	line(b, "process_id", p.PID)
-	line(b, "process_supervised", "no")
+	line(b, "process_supervised", supervisor(p.Supervised))
 	line(b, "run_id", p.RunID)
 	line(b, "tcp_port", p.TCPPort)
 	line(b, "server_time_usec", s.Host.UnixMicro())
@@ -127,6 +127,13 @@ func (s *Server) infoServer(b *strings.Builder) {
 	line(b, "executable", p.Executable)
 	line(b, "config_file", p.ConfigFile)
 	line(b, "io_threads_active", 0)
+}
+
+func supervisor(systemd bool) string {
+	if systemd {
+		return "systemd"
+	}
+	return "no"
 }
 
 func (s *Server) infoClients(b *strings.Builder) {

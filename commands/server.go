@@ -120,6 +120,7 @@ type ProcessInfo struct {
 	Version                               string
 	ListenerCount, OpenFDLimit            int
 	StartedAt                             int64 // unix ms
+	Supervised                            bool  // by systemd
 }
 
 // LoopInfo is what the event loop measures of itself.

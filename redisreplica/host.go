@@ -97,7 +97,7 @@ func (r *Replica) Process() commands.ProcessInfo {
 		GoNumGC: h.collections, GoGCPauseTotalNanos: h.pauses,
 		GoRoutines: runtime.NumGoroutine(),
 		TCPPort:    r.tcpPort(), RunID: r.runID, Version: Version,
-		StartedAt: f.StartedMs,
+		StartedAt: f.StartedMs, Supervised: r.manager != nil,
 	}
 }
 

@@ -45,6 +45,7 @@ func (r *Replica) ReplicaOf(host string, port int) {
 	if host == "" {
 		r.synced = false
 		r.resumable = false
+		r.tellState()
 		return
 	}
 	h := &linkHostOf{r: r}
@@ -245,6 +246,7 @@ func (h *linkHostOf) OnState(c masterlink.Change) {
 		return
 	}
 	r.linkState = c
+	defer r.tellState()
 	switch c.State {
 	case masterlink.StateSync:
 		if c.Info.Size == -1 && !c.Info.Marked {

@@ -151,10 +151,12 @@ func (r *Replica) loaded() {
 	took := time.Since(u.begun)
 	r.log.Noticef("DB loaded from disk: %.3f seconds, keys loaded: %d, keys expired: %d.", took.Seconds(), ld.Keys, ld.Expired)
 	host, port := r.linkHost, r.linkPort
+	r.synced = host != ""
+	r.tellReady()
 	if host == "" {
 		return
 	}
-	r.synced = true // reads are answered from it, come what may
+	// Reads are answered from it, come what may.
 	r.master = r.srv.NewMasterClient(ld.StreamDB)
 	r.srv.FilterInstalled(ld.StreamDB, ld)
 	if resumable {

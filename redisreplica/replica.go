@@ -28,6 +28,7 @@ import (
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/logging"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/masterlink"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/redirect"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/service"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/sysinfo"
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/tlsio"
 	"github.com/raniellyferreira/redis-inmemory-replica/replproto"
@@ -79,11 +80,13 @@ type Replica struct {
 	soft                    []*conn // whose output is above the soft limit
 	reads                   int64   // chunks of input, and outputs of callbacks (INFO)
 	writes                  int64
-	tlsServer               *tlsio.Server   // nil without tls-port
-	tlsConfig               *tls.Config     // of tlsServer
-	tlsClient               *tls.Config     // for connections to the master; nil without tls-replication
-	tlsPort                 int             // that tlsServer listens on
-	ops                     *httpapi.Server // nil without metrics-addr
+	tlsServer               *tlsio.Server     // nil without tls-port
+	tlsConfig               *tls.Config       // of tlsServer
+	tlsClient               *tls.Config       // for connections to the master; nil without tls-replication
+	tlsPort                 int               // that tlsServer listens on
+	ops                     *httpapi.Server   // nil without metrics-addr
+	manager                 *service.Notifier // nil without a service manager that listens
+	managerDone             chan struct{}     // ends the watchdog's goroutine
 
 	redirects *redirect.Pool                  // to the present master, nil until needed
 	retired   []*redirect.Pool                // to earlier ones, until they have ended
@@ -255,10 +258,12 @@ func (r *Replica) Run() error {
 		r.log.Noticef("Ready to accept TLS connections on %s", a)
 	}
 	r.serveOps()
+	r.watchedByManager()
 	if r.startup != nil {
 		r.startup.begin(r)
 	}
 	err := r.loop.Run()
+	r.leaveManager()
 	r.closeOps()
 	// The loop is gone: its goroutine is this one.
 	if err == nil {
@@ -318,10 +323,14 @@ func Open(conf *config.Registry) (*Replica, error) {
 	if path != "" {
 		path = v.Path(path)
 	}
-	log, err := logging.New(logging.Options{
+	options := logging.Options{
 		Level: logging.Level(v.LogLevel), JSON: v.LogFormat == config.LogJSON,
 		Path: path, PID: os.Getpid(), Now: time.Now,
-	})
+	}
+	if v.SyslogEnabled {
+		options.Syslog = &logging.Syslog{Ident: v.SyslogIdent, Facility: syslogFacility(v.SyslogFacility)}
+	}
+	log, err := logging.New(options)
 	if err != nil {
 		return nil, fmt.Errorf("opening the log: %w", err)
 	}
@@ -340,6 +349,7 @@ func Open(conf *config.Registry) (*Replica, error) {
 		}
 	}
 	log.Noticef("redis-inmemory-replica %s started, pid %d", Version, os.Getpid())
+	r.supervise()
 	for _, name := range conf.WithoutEffect() {
 		log.Noticef("The directive '%s' is accepted and has no effect here.", name)
 	}

@@ -36,4 +36,4 @@
 // `go generate ./internal/config` to refresh docs/configuration.md.
 package config
 
-//go:generate go run ./gendoc ../../docs/configuration.md
+//go:generate go run ./gendoc ../../docs/configuration.md ../../deploy/redis.conf

@@ -128,6 +128,7 @@ server on its own.
   -                     as the first or last argument: read more directives from standard input
   --directive value     set a directive of redis.conf, after the file and standard input
   --demo                as the first argument: start a master with a live workload too, and follow it
+  --probe [URL]         as the first argument: end with 0 if a server's page answers 200 (http://127.0.0.1:9121/healthz)
   -h, --help            show this text
   -v, --version         show the version
 

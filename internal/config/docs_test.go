@@ -45,3 +45,36 @@ func TestUsageAndVersion(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestExample: the example file is fresh, names every directive of ours, and can be loaded, as it is and with everything
+// that stands behind a # switched on.
+func TestExample(t *testing.T) {
+	got, err := os.ReadFile("../../deploy/redis.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != Example() {
+		t.Error("deploy/redis.conf is stale: run go generate ./internal/config")
+	}
+	if err := New().LoadLines("redis.conf", got); err != nil {
+		t.Error(err)
+	}
+	r := New()
+	r.Values.Dir = t.TempDir()
+	var on strings.Builder
+	for line := range strings.Lines(string(got)) {
+		name, _, _ := strings.Cut(strings.TrimPrefix(line, "# "), " ")
+		if d := r.lookup(name); strings.HasPrefix(line, "# ") && d != nil && d.is(Own) && !strings.HasSuffix(strings.TrimSpace(line), ".") {
+			d.Doc = "" // seen
+			on.WriteString(strings.TrimPrefix(line, "# "))
+		}
+	}
+	for _, d := range r.Directives() {
+		if d.is(Own) && !d.is(Hidden) && d.Doc != "" {
+			t.Errorf("%s is not in deploy/redis.conf", d.Name)
+		}
+	}
+	if err := New().LoadLines("redis.conf", []byte(on.String())); err != nil {
+		t.Error(err)
+	}
+}

@@ -10,8 +10,8 @@ var (
 	permissions = words("no", "yes", "local")
 	// supervisions are in redis-server's order.
 	supervisions = words("upstart", "systemd", "auto", "no")
-	tlsAuths    = words("no", "yes", "optional")
-	aclPubsubs  = []word{{"allchannels", int(AllChannels)}, {"resetchannels", int(ResetChannels)}}
+	tlsAuths     = words("no", "yes", "optional")
+	aclPubsubs   = []word{{"allchannels", int(AllChannels)}, {"resetchannels", int(ResetChannels)}}
 
 	shutdownFlags = []word{
 		{"default", int(ShutdownDefault)}, {"save", int(ShutdownSave)}, {"nosave", int(ShutdownNoSave)},

@@ -162,11 +162,11 @@ type collector struct {
 	src   Source
 	plain []*prometheus.Desc
 
-	info, start, linkState, linkUp, linkSync, linkIO, staleness, ready *prometheus.Desc
-	memory, keys, expiring, ttl, errors                                *prometheus.Desc
-	calls, time, rejected, failed, latency                             *prometheus.Desc
-	turns, syncs                                                       *prometheus.Desc
-	settings                                                           func() *Settings
+	info, linkState, linkUp, linkSync, linkIO, staleness, ready *prometheus.Desc
+	memory, keys, expiring, ttl, errors                         *prometheus.Desc
+	calls, time, rejected, failed, latency                      *prometheus.Desc
+	turns, syncs                                                *prometheus.Desc
+	settings                                                    func() *Settings
 }
 
 func newCollector(src Source, settings func() *Settings) *collector {

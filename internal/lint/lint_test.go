@@ -61,6 +61,7 @@ var rooms = []room{
 	{dir: "internal/config/gendoc", floor: 50},
 	{dir: "internal/demo", floor: 45},
 	{dir: "internal/logging", floor: 0},
+	{dir: "internal/service", floor: 0},
 	{dir: "internal/snapfile", floor: 0},
 	{dir: "internal/testport", floor: 0},
 	// The ground under floor 0: what the encodings are made of.

@@ -44,6 +44,14 @@ type Options struct {
 	Output io.Writer        // where to write without a Path; nil for standard output
 	PID    int              // process id to show
 	Now    func() time.Time // clock; its location is that of the times in the text form
+	Syslog *Syslog          // the system log gets every line too; nil for not
+}
+
+// Syslog says how lines go to the system log.
+type Syslog struct {
+	Ident    string // the program's name there
+	Facility int    // code of the facility: 1 user, 16 to 23 local0 to local7
+	Path     string // of the log's socket; "" for the system's
 }
 
 // Logger writes log lines. All methods may be called from any goroutine.
@@ -62,6 +70,7 @@ type Logger struct {
 	checked time.Time // when the file was last compared with the one at path
 	secrets []string
 	buf     []byte
+	syslog  *syslogger
 }
 
 // New opens the log. The error is that of opening the file.
@@ -71,6 +80,12 @@ func New(o Options) (*Logger, error) {
 	l.role.Store('C')
 	if l.out == nil {
 		l.out = os.Stdout
+	}
+	if o.Syslog != nil {
+		var err error
+		if l.syslog, err = newSyslogger(*o.Syslog, o.PID); err != nil {
+			return nil, err
+		}
 	}
 	if l.path != "" {
 		if err := l.Reopen(); err != nil {
@@ -137,6 +152,14 @@ func (l *Logger) Logf(level Level, format string, args ...any) {
 		l.buf = l.appendText(l.buf[:0], now, level, msg)
 	}
 	l.write(now, l.buf)
+	l.toSyslog(now, level, msg)
+}
+
+// toSyslog sends a message to the system log, if it is to have them.
+func (l *Logger) toSyslog(now time.Time, level Level, msg string) {
+	if l.syslog != nil && l.syslog.write(now, level, msg) != nil {
+		l.dropped.Add(1)
+	}
 }
 
 // Raw writes a report of several lines, such as a stack, as it is; in the JSON form it becomes one message. Secrets
@@ -158,6 +181,7 @@ func (l *Logger) Raw(level Level, text string) {
 		}
 	}
 	l.write(now, l.buf)
+	l.toSyslog(now, level, text)
 }
 
 func (l *Logger) clean(s string) string {
@@ -277,6 +301,9 @@ func (l *Logger) reopen() error {
 func (l *Logger) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.syslog != nil {
+		l.syslog.close()
+	}
 	if l.file == nil {
 		return nil
 	}

@@ -1,4 +1,5 @@
-// Command gendoc writes the documentation of all directives to the file that is its argument.
+// Command gendoc writes what is made from the table of directives: the documentation to the file that is its first argument,
+// the example of a redis.conf to the second.
 package main
 
 import (
@@ -9,10 +10,12 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		log.Fatal("usage: gendoc FILE")
+	if len(os.Args) != 3 {
+		log.Fatal("usage: gendoc CONFIGURATION.md REDIS.conf")
 	}
-	if err := os.WriteFile(os.Args[1], []byte(config.Markdown()), 0o644); err != nil {
-		log.Fatal(err)
+	for i, text := range []string{config.Markdown(), config.Example()} {
+		if err := os.WriteFile(os.Args[1+i], []byte(text), 0o644); err != nil {
+			log.Fatal(err)
+		}
 	}
 }
