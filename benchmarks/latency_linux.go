@@ -36,6 +36,7 @@ func latencyRows() []*measure {
 		{name: "latency-resync", title: "p99.9 of reads during full resyncs ÷ the idle p99.9", unit: "x", bar: 3, aim: 1.5, sign: "<=", absolute: true, once: resynced("ratio")},
 		{name: "latency-resync-p999", title: "p99.9 of reads during full resyncs", unit: "ms", sign: "<=", once: resynced("p999")},
 		{name: "latency-resync-max", title: "slowest of them", unit: "ms", sign: "<=", once: resynced("max")},
+		{name: "latency-resync-turn", title: "longest turn of the loop meanwhile", unit: "ms", bar: 5, sign: "<=", absolute: true, once: resynced("turn")},
 		{name: "latency-resync-answered", title: "share of them answered with the value, not -LOADING", unit: "%", sign: ">=", once: resynced("answered")},
 		{name: "latency-stream-p50", title: "p50 of reads while the master streams as fast as it can", unit: "ms", sign: "<=", once: streamed("p50")},
 		{name: "latency-stream-p99", title: "the same: p99", unit: "ms", sign: "<=", once: streamed("p99")},
@@ -130,6 +131,9 @@ func readsDuringResync(e *env, which string) (sample, error) {
 	calm := [2]int64{o.now()}
 	time.Sleep(e.sizes.watch)
 	calm[1] = o.now()
+	if err := do(ctl, "CONFIG", "RESETSTAT"); err != nil {
+		return nil, err
+	}
 	var windows [][2]int64
 	for i := range e.sizes.resyncs {
 		other, err := mastertest.New(mastertest.Config{RDB: rdb, Offset: startOffset, Marked: true, ReplID: fmt.Sprintf("%040x", i+1)})
@@ -155,8 +159,12 @@ func readsDuringResync(e *env, which string) (sample, error) {
 	if which == oursSide && got.refused > 0 {
 		return nil, fmt.Errorf("%d of %d reads during the resyncs were answered %q", got.refused, got.n, o.refusal)
 	}
-	return sample{"ratio": float64(got.p999) / float64(idle.p999), "p999": ms(got.p999), "max": ms(got.max),
-		"answered": 100 * float64(got.n-got.refused) / float64(got.n)}, nil
+	result := sample{"ratio": float64(got.p999) / float64(idle.p999), "p999": ms(got.p999), "max": ms(got.max),
+		"answered": 100 * float64(got.n-got.refused) / float64(got.n)}
+	if turn, err := infoNumber(ctl, "everything", "eventloop_longest_turn_usec", 1000); err == nil {
+		result["turn"] = turn
+	}
+	return result, nil
 }
 
 // readsUnderStream has the master send SETs of 64 bytes on random keys of the dataset as fast as the replica takes them.
