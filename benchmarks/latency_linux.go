@@ -265,7 +265,7 @@ func probeLag(m, s *testutil.Server, n int) (spread, error) {
 	}
 	done := make(chan outcome, 1)
 	go func() {
-		runtime.LockOSThread() // and never unlocked
+		defer onThread()()
 		took, err := probe(m.Addr(), s.Addr(), n)
 		done <- outcome{spreadOf(took), err}
 	}()
@@ -274,7 +274,6 @@ func probeLag(m, s *testutil.Server, n int) (spread, error) {
 }
 
 func probe(master, replica string, n int) ([]int64, error) {
-	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
 	mfd, err := dialRaw(master, true)
 	if err != nil {
 		return nil, err
