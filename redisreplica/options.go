@@ -20,7 +20,6 @@ type Option func(*settings) error
 type settings struct {
 	lines   []string // of a configuration file
 	tls     *tls.Config
-	secure  bool
 	times   linkTimes
 	db      int
 	logger  Logger
