@@ -58,6 +58,16 @@ func startConfigured(t *testing.T, binary string, args []string, lines ...string
 	return s
 }
 
+// wantInfo asks over a connection of its own: Sentinel has clients of servers whose role changes dropped.
+func (s *configured) wantInfo(field, want string) error {
+	c, err := testutil.Dial(s.addr)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	return wantInfo(c, "replication", field, want)
+}
+
 func (s *configured) dial(t *testing.T) *testutil.Conn {
 	t.Helper()
 	c, err := testutil.Dial(s.addr)
@@ -87,9 +97,8 @@ func TestSentinel(t *testing.T) {
 	usual := []string{"enable-debug-command yes", "save \"\"", "repl-diskless-sync-delay 0"}
 	heir := startConfigured(t, ours, nil, append(usual, replicaof, "replica-priority 10", "replica-announce-ip 127.0.0.1")...)
 	never := startConfigured(t, ours, nil, append(usual, replicaof, "replica-priority 0")...)
-	h, n := heir.dial(t), never.dial(t)
-	for _, c := range []*testutil.Conn{h, n} {
-		testutil.Eventually(t, syncTimeout, "the replica is in step", func() error { return wantInfo(c, "replication", "master_link_status", "up") })
+	for _, r := range []*configured{heir, never} {
+		testutil.Eventually(t, syncTimeout, "the replica is in step", func() error { return r.wantInfo("master_link_status", "up") })
 	}
 	sentinel := startConfigured(t, redis, []string{"--sentinel"},
 		fmt.Sprintf("sentinel monitor m 127.0.0.1 %d 1", master.Port), "sentinel down-after-milliseconds m 2000",
@@ -135,13 +144,13 @@ func TestSentinel(t *testing.T) {
 		if got := v.Strings(); len(got) != 2 || got[1] != strconv.Itoa(heir.port) {
 			return fmt.Errorf("the master is %v", got)
 		}
-		return wantInfo(h, "replication", "role", "master")
+		return heir.wantInfo("role", "master")
 	})
 	testutil.Eventually(t, syncTimeout, "the other one follows it", func() error {
-		if err := wantInfo(n, "replication", "master_port", strconv.Itoa(heir.port)); err != nil {
+		if err := never.wantInfo("master_port", strconv.Itoa(heir.port)); err != nil {
 			return err
 		}
-		return wantInfo(n, "replication", "master_link_status", "up")
+		return never.wantInfo("master_link_status", "up")
 	})
 	testutil.Eventually(t, syncTimeout, "the files say so", func() error {
 		for _, x := range []struct {
@@ -164,19 +173,21 @@ func TestSentinel(t *testing.T) {
 		}
 		return nil
 	})
+	h, n := heir.dial(t), never.dial(t)
 	h.Must(t, "SET", "written", "after the promotion")
 	h.Must(t, "CLIENT", "KILL", "TYPE", "pubsub") // Sentinel comes back
 
 	if err := master.Start(); err != nil {
 		t.Fatal(err)
 	}
-	old := master.Dial(t)
+	back := &configured{addr: master.Addr()}
 	testutil.Eventually(t, syncTimeout, "the old master follows", func() error {
-		if err := wantInfo(old, "replication", "master_port", strconv.Itoa(heir.port)); err != nil {
+		if err := back.wantInfo("master_port", strconv.Itoa(heir.port)); err != nil {
 			return err
 		}
-		return wantInfo(old, "replication", "master_link_status", "up")
+		return back.wantInfo("master_link_status", "up")
 	})
+	old := master.Dial(t)
 	for _, c := range []*testutil.Conn{old, n} {
 		testutil.EventuallySame(t, syncTimeout, h, c)
 		if v := c.Must(t, "GET", "written"); v.Text != "after the promotion" {
