@@ -235,6 +235,12 @@ func clientPauseCommand(c *Client) {
 		return
 	}
 	p := &c.srv.paused
+	if f := &c.srv.failover; f.phase != noFailover {
+		p.all = p.all || all
+		f.pause.until, f.pause.all = max(end, f.pause.until), all || f.pause.all
+		c.addReplyOK()
+		return
+	}
 	// A pause in force is not made weaker or shorter.
 	if p.until > c.now() {
 		all = all || p.all
@@ -246,7 +252,11 @@ func clientPauseCommand(c *Client) {
 }
 
 func clientUnpauseCommand(c *Client) {
-	c.srv.unpause()
+	if c.srv.failover.phase != noFailover {
+		c.srv.failover.pause = pauseState{} // the failover's own pause goes on
+	} else {
+		c.srv.unpause()
+	}
 	c.addReplyOK()
 }
 

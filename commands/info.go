@@ -266,7 +266,7 @@ func (s *Server) infoReplication(b *strings.Builder) {
 		s.infoRedirect(b)
 	}
 	s.infoReplicas(b)
-	line(b, "master_failover_state", "no-failover")
+	line(b, "master_failover_state", failoverNames[s.failover.phase])
 	line(b, "master_replid", s.Repl.ID)
 	line(b, "master_replid2", s.Repl.ID2)
 	line(b, "master_repl_offset", s.Repl.Offset)

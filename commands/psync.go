@@ -75,6 +75,8 @@ func syncCommand(c *Client) {
 // mayServeReplica refuses a replica that cannot be served now.
 func (s *Server) mayServeReplica(c *Client) bool {
 	switch {
+	case s.failover.phase != noFailover:
+		c.addReplyError("-NOMASTERLINK Can't SYNC while failing over")
 	case s.following && !s.Host.Replication().Up:
 		c.addReplyError("-NOMASTERLINK Can't SYNC while not connected with my master")
 	case s.Filtered():

@@ -311,7 +311,7 @@ func (s *Server) replicasCron() {
 		}
 		return
 	}
-	if !s.following && m.seconds%int64(s.V.ReplPingPeriod) == 0 && !s.Busy() {
+	if !s.following && m.seconds%int64(s.V.ReplPingPeriod) == 0 && !s.Busy() && s.failover.phase == noFailover {
 		s.feedStream(rawPing)
 	}
 	timeout := int64(s.V.ReplTimeout) * 1000

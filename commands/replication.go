@@ -45,6 +45,10 @@ func roleCommand(c *Client) {
 // replicaofCommand serves REPLICAOF and SLAVEOF.
 func replicaofCommand(c *Client) {
 	s := c.srv
+	if s.failover.phase != noFailover {
+		c.addReplyError("REPLICAOF not allowed while failing over.")
+		return
+	}
 	if equalFold(c.args[1], "no") && equalFold(c.args[2], "one") {
 		if s.Following() {
 			s.Promote()

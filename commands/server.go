@@ -295,6 +295,7 @@ type Server struct {
 	persist     persistence
 	locals      []*Client  // of the program that the server is embedded in
 	changeHook  ChangeHook // of the same
+	failover    failoverState
 	debug       debugState
 	evicting    evictionState
 	// memoryShort: before the command in execution there was too much memory, and nothing to evict.

@@ -235,6 +235,7 @@ func serverCommands() []*Command {
 			Summary: "Hands the role of master to a replica in good order.",
 			Arity:   -1, Flags: CmdAdmin | CmdNoScript | CmdStale,
 			Args: args("[TO target(host port:int [FORCE])] [ABORT] [TIMEOUT milliseconds:int]"),
+			Proc: failoverCommand,
 		},
 		{
 			Name: "flushall", Since: "1.0.0", Complexity: "O(N), N being the number of keys",

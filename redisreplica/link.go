@@ -155,7 +155,7 @@ func (h *linkHostOf) Resume() masterlink.Resume {
 	if !r.resumable {
 		return masterlink.Resume{}
 	}
-	return masterlink.Resume{ReplID: r.srv.Repl.ID, Offset: r.stream.Applied()}
+	return masterlink.Resume{ReplID: r.srv.Repl.ID, Offset: r.stream.Applied(), Failover: r.srv.FailingOver()}
 }
 
 // LoadRDB reads a full dataset into a new keyspace. It runs on the link's
@@ -263,6 +263,7 @@ func (h *linkHostOf) OnState(c masterlink.Change) {
 		// Until the first dataset is there, nothing can be served.
 		r.srv.Loading = !r.synced && (c.Info.Size >= 0 || c.Info.Marked)
 	case masterlink.StateConnected:
+		r.srv.FailoverEnded(nil)
 		r.everUp = true
 		r.srv.LinkUp()
 		r.lastErr = nil
@@ -270,6 +271,10 @@ func (h *linkHostOf) OnState(c masterlink.Change) {
 	case masterlink.StateConnect:
 		if c.Err != nil {
 			r.lastErr = c.Err
+			if r.srv.FailingOver() {
+				r.srv.FailoverEnded(c.Err)
+				return
+			}
 		}
 		if c.WasUp {
 			r.reconnect++

@@ -55,11 +55,6 @@ var absent = map[string]string{
 	"BGREWRITEAOF": "there is no append-only file: the master's stream and snapshots take its place",
 }
 
-// unbuilt are those that are still to come, containers for all of their subcommands. A command with a handler must leave the list.
-var unbuilt = map[string]string{
-	"FAILOVER": "replicas of our own",
-}
-
 // A row is one command or subcommand of a COMMAND reply.
 type row struct {
 	name  string // upper case; "CONFIG|GET" for a subcommand
@@ -109,19 +104,17 @@ func TestCommandTable(t *testing.T) {
 	for _, name := range sortedNames(redis) {
 		top, _, _ := strings.Cut(name, "|")
 		_, here := ours[name]
-		why := cmp.Or(absent[name], absent[top], unbuilt[name], unbuilt[top])
+		why := cmp.Or(absent[name], absent[top])
 		switch {
 		case !here && why == "":
-			t.Errorf("redis-server has %s; there is no row for it here, and no reason in absent or unbuilt", name)
+			t.Errorf("redis-server has %s; there is no row for it here, and no reason in absent", name)
 		case here && why != "":
-			t.Errorf("%s has a row here, and stands among the absent or unbuilt: %s", name, why)
+			t.Errorf("%s has a row here, and stands among the absent: %s", name, why)
 		}
 	}
-	for _, list := range []map[string]string{absent, unbuilt} {
-		for name := range list {
-			if redis[name].name == "" {
-				t.Errorf("%s stands among the absent or unbuilt, and redis-server does not know it", name)
-			}
+	for name := range absent {
+		if redis[name].name == "" {
+			t.Errorf("%s stands among the absent, and redis-server does not know it", name)
 		}
 	}
 	for _, name := range sortedNames(ours) {
