@@ -352,3 +352,113 @@ func TestFilterKeepsFunctions(t *testing.T) {
 		t.Errorf("functions that were denied: %v", v)
 	}
 }
+
+// TestLinkDirectives: the link comes from bind-source-addr, and an error of the master's stream ends a replica that is told to panic.
+func TestLinkDirectives(t *testing.T) {
+	t.Parallel()
+	m := ours(t)
+	r := ours(t, append(follow(m.Port), "--bind-source-addr", "127.0.0.7", "--propagation-error-behavior", "panic")...)
+	m.c.Must(t, "SET", "k", "v")
+	settled(t, m, r)
+	if s := m.field(t, "replication", "slave0"); !strings.Contains(s, "ip=127.0.0.7,") {
+		t.Errorf("slave0:%s", s)
+	}
+	// The master's next command meets another value here than there.
+	r.c.Must(t, "CONFIG", "SET", "replica-read-only", "no")
+	r.c.Must(t, "SET", "n", "no number")
+	r.c.Must(t, "CONFIG", "SET", "replica-read-only", "yes")
+	m.c.Must(t, "INCR", "n")
+	testutil.Eventually(t, syncTimeout, "the replica ends", func() error {
+		if r.Running() {
+			return fmt.Errorf("it runs")
+		}
+		return nil
+	})
+	if log := r.Log(); !strings.Contains(log, "this replica panicked sending an error to its master") {
+		t.Error("the log does not say why")
+	}
+}
+
+// TestShutdownWaits: the end waits for a replica that lacks writes, holds writes back meanwhile, can be given up, and comes when the
+// replica has everything, or when the time is up.
+func TestShutdownWaits(t *testing.T) {
+	t.Parallel()
+	m := ours(t, "--shutdown-timeout", "600")
+	r := real(t, follow(m.Port)...)
+	m.c.Must(t, "SET", "k", "1")
+	settled(t, m, r)
+	if v, err := m.c.Do("SHUTDOWN", "ABORT"); err != nil || v.String() != "-ERR No shutdown in progress." {
+		t.Errorf("SHUTDOWN ABORT: %v %v", v, err)
+	}
+	if err := r.Suspend(); err != nil {
+		t.Fatal(err)
+	}
+	defer r.Resume()
+	m.c.Must(t, "SET", "k", "2")
+
+	asks, writes := m.Dial(t), m.Dial(t)
+	waits := func() {
+		t.Helper()
+		if err := asks.Send("SHUTDOWN"); err != nil {
+			t.Fatal(err)
+		}
+		testutil.Eventually(t, syncTimeout, "the shutdown waits", func() error {
+			if m.field(t, "server", "shutdown_in_milliseconds") == "" {
+				return fmt.Errorf("no shutdown_in_milliseconds")
+			}
+			return nil
+		})
+	}
+	waits()
+	if err := writes.Send("SET", "k", "3"); err != nil {
+		t.Fatal(err)
+	}
+	testutil.Eventually(t, syncTimeout, "the write is read", func() error {
+		if v := m.c.Must(t, "CLIENT", "LIST").String(); !strings.Contains(v, "cmd=set") {
+			return fmt.Errorf("CLIENT LIST: %s", v)
+		}
+		return nil
+	})
+	if v := m.c.Must(t, "GET", "k").String(); !strings.Contains(v, "2") {
+		t.Errorf("a write went through: %s", v)
+	}
+	m.c.Must(t, "SHUTDOWN", "ABORT")
+	if v, _, err := asks.Read(); err != nil || v.Err() == nil {
+		t.Errorf("the SHUTDOWN that was given up: %v %v", v, err)
+	}
+	if v, _, err := writes.Read(); err != nil || v.Err() != nil {
+		t.Errorf("the write held back: %v %v", v, err)
+	}
+
+	waits()
+	if err := r.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	ends := func() {
+		t.Helper()
+		testutil.Eventually(t, syncTimeout, "the server ends", func() error {
+			if m.Running() {
+				return fmt.Errorf("it runs")
+			}
+			return nil
+		})
+		_ = m.Stop()
+	}
+	ends()
+	if v := r.c.Must(t, "GET", "k").String(); !strings.Contains(v, "3") {
+		t.Errorf("the replica has %s", v)
+	}
+
+	m.again(t, "--shutdown-timeout", "1")
+	m.c.Must(t, "SET", "k", "4")
+	settled(t, m, r)
+	if err := r.Suspend(); err != nil {
+		t.Fatal(err)
+	}
+	m.c.Must(t, "SET", "k", "5")
+	m.shutdown(t)
+	if log := m.Log(); !strings.Contains(log, "0 of 1 replicas are in sync when shutting down.") {
+		t.Error("the log does not tell of the replica that lags")
+	}
+	_ = r.Resume()
+}
