@@ -12,7 +12,7 @@ SOAK        ?= 5m
 REF         ?= HEAD
 BENCH       ?=
 # Packages in which more than one goroutine lives: the race detector has something to find there.
-RACE_PKGS   := ./eventloop/... ./redisreplica/... ./internal/masterlink/... ./tests/replication/...
+RACE_PKGS   := ./eventloop/... ./internal/httpapi/... ./internal/logging/... ./redisreplica/... ./internal/masterlink/... ./tests/replication/...
 # Packages whose structures check themselves under -tags invariants, and the black-box suites over a binary built so.
 CHECK_PKGS  := ./dict/... ./expire/... ./rdb/... ./internal/... ./commands/... ./tests/differential/... ./tests/replication/...
 
@@ -111,8 +111,8 @@ crossbuild: ## build and vet for Linux, macOS and Windows, without cgo (TARGETS=
 	@scripts/crossbuild.sh $(TARGETS)
 
 .PHONY: release
-release: ## archives for Linux, macOS and Windows with checksums, in dist/ (VERSION=1.2.3)
-	@scripts/release.sh $(VERSION)
+release: ## archives for Linux, macOS and Windows with checksums, in dist/ (VERSION=1.2.3, TARGETS="linux/arm64")
+	@scripts/release.sh "$(VERSION)" $(TARGETS)
 
 .PHONY: security-audit
 security-audit: ## known vulnerabilities, module checksums, static analysis, secrets in the tree (STRICT=1: no database is an error)

@@ -105,10 +105,9 @@ func (o *openLoop) close() {
 func (o *openLoop) now() int64 { return int64(time.Since(o.begun)) }
 
 func (o *openLoop) run() {
-	runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
 	defer close(o.done)
 	defer o.close()
-	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
+	defer onThread()()
 	fds := make([]unix.PollFd, len(o.conns))
 	for i, c := range o.conns {
 		fds[i] = unix.PollFd{Fd: int32(c.fd), Events: unix.POLLIN}
@@ -154,6 +153,17 @@ func (o *openLoop) run() {
 				return
 			}
 		}
+	}
+}
+
+// onThread keeps the goroutine on one thread, whose sleeps end on time. The thread has to live on after that: it may have started
+// a server, which the system would end with it.
+func onThread() (leave func()) {
+	runtime.LockOSThread()
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
+	return func() {
+		_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 0, 0, 0, 0) // the default again
+		runtime.UnlockOSThread()
 	}
 }
 

@@ -54,13 +54,6 @@ func (f *fakeFile) CommitNow() error {
 	return f.h.fail
 }
 
-// written lets the file of a BGSAVE reach the disk.
-func (h *fakeHost) written() {
-	f := h.temp
-	h.temp = nil
-	f.done(f.CommitNow())
-}
-
 func (h *fakeHost) Resumable() bool { return h.resum }
 
 func (h *fakeHost) CreateSnapshotFile() (SnapshotFile, error) {

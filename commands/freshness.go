@@ -233,16 +233,12 @@ func (s *Server) tooStale(c *Client, cmd *Command) bool {
 	if !reads {
 		return false
 	}
-	old, behind := s.staleness(s.monoNow), s.lagBytes()
-	if (s.V.MaxStaleness == 0 || old <= int64(s.V.MaxStaleness)*1e6) && (s.V.MaxStalenessBytes == 0 || behind <= s.V.MaxStalenessBytes) {
+	text, too := s.staleText()
+	if !too {
 		return false
 	}
-	text := "not known to have been the master's at any time"
-	if old != math.MaxInt64 {
-		text = fmt.Sprintf("last known to be the master's %d ms ago", old/1e6)
-	}
 	s.Stats.StaleRefused++
-	return !s.refuse(c, fmt.Sprintf("-STALEREPLICA The data is older than replica-max-staleness allows: %s, %d bytes behind.", text, behind))
+	return !s.refuse(c, text)
 }
 
 // infoFreshness is the part of INFO replication about lag.

@@ -376,6 +376,8 @@ func swapdbCommand(c *Client) {
 		c.srv.touchWatchedDBs(int(a), int(b))
 		c.srv.KS.Swap(int(a), int(b))
 		c.srv.databasesReady(int(a), int(b))
+		c.srv.wholeChanged(int(a), "swapdb")
+		c.srv.wholeChanged(int(b), "swapdb")
 	}
 	c.srv.dirty++
 	c.addReplyOK()
@@ -400,6 +402,7 @@ func flushdbCommand(c *Client) {
 	c.srv.dirty += int64(c.srv.KS.FlushDB(c.db))
 	c.srv.dirty++
 	c.srv.databasesReady(c.db.ID, c.db.ID)
+	c.srv.wholeChanged(c.db.ID, "flushdb")
 	c.addReplyOK()
 }
 
@@ -414,6 +417,7 @@ func flushallCommand(c *Client) {
 	c.srv.flushedAll()
 	c.srv.dirty++
 	c.srv.databasesReady(-1, -1)
+	c.srv.wholeChanged(-1, "flushdb")
 	c.addReplyOK()
 }
 

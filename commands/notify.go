@@ -32,17 +32,23 @@ func (c *Client) notify(class config.EventClasses, event string, key []byte) {
 
 // notifyEvent reports an event of a key in database db.
 func (s *Server) notifyEvent(class config.EventClasses, event string, key []byte, db int) {
-	if s.notifyFlags&class == 0 || s.pubsub.empty() {
+	if s.notifyFlags&class == 0 {
+		return
+	}
+	if s.changeHook != nil && class != notifyKeyMiss {
+		s.changeHook(db, event, key)
+	}
+	if s.V.NotifyKeyspaceEvents&class == 0 || s.pubsub.empty() {
 		return
 	}
 	var tmp [64]byte
-	if s.notifyFlags&config.NotifyKeyspace != 0 {
+	if s.V.NotifyKeyspaceEvents&config.NotifyKeyspace != 0 {
 		ch := append(tmp[:0], "__keyspace@"...)
 		ch = strconv.AppendInt(ch, int64(db), 10)
 		ch = append(append(ch, "__:"...), key...)
 		s.publish(ch, []byte(event))
 	}
-	if s.notifyFlags&config.NotifyKeyevent != 0 {
+	if s.V.NotifyKeyspaceEvents&config.NotifyKeyevent != 0 {
 		ch := append(tmp[:0], "__keyevent@"...)
 		ch = strconv.AppendInt(ch, int64(db), 10)
 		ch = append(append(ch, "__:"...), event...)

@@ -153,7 +153,7 @@ var (
 
 // subscribe adds names (args[1:]) to what the client listens to.
 func (c *Client) subscribe(k *subKind) {
-	if c.flags&flagDenyBlocking != 0 && c.flags&flagExecuting == 0 {
+	if c.flags&flagDenyBlocking != 0 && (c.flags&flagExecuting == 0 || k == &kindShard) {
 		c.addReplyError(upper([]byte(k.subscribe)) + " isn't allowed for a DENY BLOCKING client")
 		return
 	}

@@ -1,29 +1,70 @@
 package commands
 
 import (
+	"runtime"
 	"strings"
 	"testing"
 )
 
-// TestEvalshaAllocations: a call costs the Lua strings and the table of its keys, and nothing that grows.
+// TestEvalshaAllocations: a call of a script allocates nothing, one with a redis.call the Lua string of its reply, and none of it stays: the
+// thousandth call costs what the first one did.
 func TestEvalshaAllocations(t *testing.T) {
+	for _, tc := range []struct {
+		name, text string
+		most       float64
+	}{
+		{"return", "return 1", 0},
+		{"arguments", "return {KEYS[1],ARGV[1],#KEYS}", 0},
+		{"get", "return redis.call('get',KEYS[1])", 1},
+		{"stores", "local t={} for i=1,100 do t[i]=i end return #t", 0},
+		{"loop", "local x=0.5 for i=1,1000 do x=x+i*2 end return x", 0},
+	} {
+		s, h := newTestServer(t)
+		c := newTestClient(s)
+		do(c, "SET", "k", "v")
+		sha := do(c, "SCRIPT", "LOAD", tc.text)[5:45]
+		in := wire("EVALSHA", sha, "1", "k", "argument")
+		out := make([]byte, 0, 4096)
+		run := func() {
+			h.milli++
+			c.SetOutput(out)
+			s.Process(c, in)
+			c.SetOutput(nil)
+		}
+		for range 10 {
+			run()
+		}
+		if n := testing.AllocsPerRun(1000, run); n > tc.most {
+			t.Errorf("%s: %.1f allocations a call, not %.0f", tc.name, n, tc.most)
+		}
+	}
+}
+
+// TestScriptsKeepNothing: after many calls that make tables, strings and closures of every kind, the heap is what it was after a few.
+func TestScriptsKeepNothing(t *testing.T) {
 	s, h := newTestServer(t)
 	c := newTestClient(s)
-	do(c, "SET", "k", "v")
-	sha := do(c, "SCRIPT", "LOAD", "return redis.call('get',KEYS[1])")[5:45]
-	in := []byte("*4\r\n$7\r\nEVALSHA\r\n$40\r\n" + sha + "\r\n$1\r\n1\r\n$1\r\nk\r\n")
-	out := make([]byte, 0, 4096)
-	run := func() {
-		h.milli++
-		c.SetOutput(out)
-		s.Process(c, in)
-		c.SetOutput(nil)
+	do(c, "FUNCTION", "LOAD", "#!lua name=l\nredis.register_function('f',function(k,a) local t={k[1],a[1],x={}} for i=1,20 do t['k'..i]=i end return #t end)")
+	const script = "local t={} for i=1,50 do t[i]={ARGV[1]..i,x=i} t['f'..i]=function() return t end end table.sort(t,function(a,b) return a.x>b.x end) " +
+		"local co=coroutine.wrap(function() coroutine.yield(1) end) co() redis.call('set',KEYS[1],cjson.encode(t[1])) return {pcall(error,t)}"
+	heap := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
 	}
-	run()
-	if n := testing.AllocsPerRun(500, run); n > 5 {
-		t.Errorf("%.1f allocations a call", n)
-	} else {
-		t.Logf("%.1f allocations a call", n)
+	calls := func(n int) {
+		for range n {
+			h.milli++
+			do(c, "EVAL", script, "1", "k", "argument")
+			do(c, "FCALL", "f", "1", "k", "argument")
+		}
+	}
+	calls(300)
+	before := heap()
+	calls(3000)
+	if after := heap(); after > before+256<<10 {
+		t.Errorf("the heap grew from %d to %d bytes", before, after)
 	}
 }
 
@@ -71,22 +112,44 @@ func TestHostileScripts(t *testing.T) {
 	}
 }
 
-// FuzzScripts: no text makes the server panic or the next script fail.
+// FuzzScripts: no text makes the server panic, run for ever, hold more than it may, or the next script fail. Every script has a budget of
+// instructions: when it is spent the script is killed as by SCRIPT KILL.
 func FuzzScripts(f *testing.F) {
 	for _, s := range []string{
 		"return 1", "return redis.call('get',KEYS[1])", "return cjson.encode({a=1})", "return ('x'):gsub('.','%0%0')", "return struct.unpack('i4','abcd')",
 		"return cmsgpack.unpack('\\147\\1')", "for i=1,3 do redis.call('set',i,i) end", "return string.format('%5.2f',1)", "return bit.tohex(1)",
+		"while true do end", "repeat pcall(function() while true do end end) until false", "local function f() return f() end return f()", "local function f() return 1+f() end return f()",
+		"local s='x' while true do s=s..s end", "local t={} for i=1,1e9 do t[i]={} end", "local t={} for i=1,1e9 do t['k'..i]=i end", "return ('a'):rep(3000):find(('a?'):rep(30)..('a'):rep(30))",
+		"return ('a'):rep(1e4):find('.-.-.-.-b')", "local function c() return coroutine.wrap(c)() end return c()", "local co={} for i=1,1e6 do co[i]=coroutine.create(function() end) coroutine.resume(co[i]) end",
+		"return table.concat({('x'):rep(1e6),('y'):rep(1e6)},('z'):rep(1e6))", "local t={} t[1]=t return t", "local t=setmetatable({},{}) getmetatable(t).__index=t return t.x",
+		"table.sort({3,1,2},function() return true end)", "table.insert({},-1e9,1)", "return loadstring('return '..('('):rep(300)..'1'..(')'):rep(300))", "return unpack({},1,7000)",
+		"local f f=function(...) return f(1,...) end return f()", "error(setmetatable({},{__tostring=function() return {} end}))", "return cjson.decode(('['):rep(2000))",
+		"coroutine.wrap(function() table.sort({2,1},function() coroutine.yield() end) end)()", "return next({},1)", "for k in pairs(_G) do _G[k]=nil end", "a,b=b,a", "local a,b=1,2 a,b=b,a return {a,b}",
 	} {
 		f.Add(s)
 	}
-	s, h := newTestServer(f)
+	s, h := newTestServer(f, "busy-reply-threshold", "1", "lua-memory-limit", "16mb")
+	h.slow = 1e6 // each look at the clock is a millisecond: a script is overdue at once
 	c := newTestClient(s)
 	f.Fuzz(func(t *testing.T, script string) {
-		h.nanos = 0
-		if strings.Contains(script, "while") || strings.Contains(script, "repeat") || strings.Contains(script, "for") || strings.Contains(script, "function") {
-			return // without an end they are the budget's business, not this test's
-		}
 		do(c, "EVAL", script, "1", "k", "v")
+		for slices := 0; s.Busy(); slices++ {
+			if slices == 20 && s.script != nil {
+				s.script.killed = true // written or not
+			}
+			if slices > 100_000 {
+				t.Fatalf("%q cannot be ended", script)
+			}
+			timers := h.timer
+			h.timer = nil
+			for _, fn := range timers {
+				fn()
+			}
+		}
+		c.out = nil
+		if c.blocked != nil || c.flags&(flagMulti|flagClosed) != 0 {
+			t.Fatalf("after %q the client is not free", script)
+		}
 		if got := do(c, "EVAL", "return 1", "0"); got != ":1\r\n" {
 			t.Fatalf("after %q: %q", script, got)
 		}

@@ -295,6 +295,8 @@ type Server struct {
 	functions   functionTable
 	snapshot    *Snapshot // under way, or nil
 	persist     persistence
+	locals      []*Client  // of the program that the server is embedded in
+	changeHook  ChangeHook // of the same
 	debug       debugState
 	evicting    evictionState
 	// memoryShort: before the command in execution there was too much memory, and nothing to evict.
@@ -441,7 +443,7 @@ func (s *Server) ConfigChanged() {
 		c.applyReaderLimits()
 	}
 	s.afterGates = s.V.WriteRedirection || s.limitsStaleness()
-	s.notifyFlags = s.V.NotifyKeyspaceEvents
+	s.setNotifyFlags()
 	s.hookKeyspace(s.KS)
 	s.cron.cycle.Profile = expireProfile(s.V)
 	s.cron.fields.Profile = s.cron.cycle.Profile
@@ -517,6 +519,9 @@ func (s *Server) SwapKeyspace(ks *keyspace.Keyspace) {
 	for c := s.clients.head; c != nil; c = c.next {
 		c.db = ks.DB(c.db.ID)
 	}
+	for _, c := range s.locals {
+		c.db = ks.DB(c.db.ID)
+	}
 	if s.script != nil {
 		s.script.client.db = ks.DB(s.script.client.db.ID)
 	}
@@ -525,6 +530,7 @@ func (s *Server) SwapKeyspace(ks *keyspace.Keyspace) {
 	}
 	ks.InheritStats(old)
 	s.databasesReady(-1, -1)
+	s.wholeChanged(-1, "resync")
 	old.OnExpired, old.OnFieldsExpired, old.OnNew, old.OnRetire = nil, nil, nil, nil
 	s.Host.ReleaseLater(old.Release)
 }

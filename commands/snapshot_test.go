@@ -109,7 +109,7 @@ func (w *writer) fill(n int, suffix string) {
 	do(w.c, "SET", "string"+suffix, strings.Repeat(val(n), n*16))
 	do(w.c, "XGROUP", "CREATE", "stream"+suffix, "g", "0", "MKSTREAM")
 	for i := range n {
-		do(w.c, "XADD", "stream"+suffix, fmt.Sprint("*"), "f", val(i))
+		do(w.c, "XADD", "stream"+suffix, "*", "f", val(i))
 	}
 	do(w.c, "XREADGROUP", "GROUP", "g", "c1", "COUNT", fmt.Sprint(n/2), "STREAMS", "stream"+suffix, ">")
 }

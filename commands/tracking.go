@@ -37,8 +37,8 @@ type tracking struct {
 	clients  int
 	// pending is what the client in execution is told, after its reply.
 	pending []byte
-	// changed: there is something for clients in broadcast mode.
-	changed bool
+	// changed are the prefixes of which a key changed, for clients in broadcast mode.
+	changed []string
 }
 
 type prefixState struct {
@@ -152,15 +152,12 @@ func (c *Client) enableTracking(t trackState, prefixes []string) {
 		tr.clients++
 		c.track = &trackState{}
 	}
-	t.prefixes = c.track.prefixes
-	if old := c.track; !t.optin && !t.optout {
-		t.optin, t.optout = old.optin, old.optout
-	}
+	t.prefixes, t.caching = c.track.prefixes, c.track.caching
 	*c.track = t
 	if !t.bcast {
 		return
 	}
-	if len(prefixes) == 0 && len(c.track.prefixes) == 0 {
+	if len(prefixes) == 0 && !slices.Contains(c.track.prefixes, "") {
 		prefixes = []string{""}
 	}
 	for _, p := range prefixes {
@@ -202,7 +199,7 @@ func (s *Server) disableTracking(c *Client) {
 }
 
 func clientCachingCommand(c *Client) {
-	if c.track == nil || !(c.track.optin || c.track.optout) {
+	if c.track == nil {
 		c.addReplyError("CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled")
 		return
 	}
@@ -281,7 +278,8 @@ func (s *Server) talking() *Client {
 	return s.script.caller
 }
 
-// trackRead remembers the keys that a command has just read for a tracking client; by is the one that executed it.
+// trackRead remembers the keys that a command has just read for a tracking client; by is the one that executed it. What a script read
+// counts, and so do, as in Redis 7.0, all keys that the script was given.
 func (s *Server) trackRead(by *Client, cmd *Command) {
 	c := by
 	if by.flags&flagScript != 0 {
@@ -291,19 +289,23 @@ func (s *Server) trackRead(by *Client, cmd *Command) {
 	if t == nil || t.bcast || (t.optin && !t.caching) || (t.optout && t.caching) {
 		return
 	}
-	keys, err := cmd.Keys(by.args, s.keyRefs[:0])
+	s.trackKeys(c, cmd, by.args)
+	if c != by && c.cmd != nil {
+		s.trackKeys(c, c.cmd, c.args)
+	}
+}
+
+// trackKeys remembers the keys of a command for a client.
+func (s *Server) trackKeys(c *Client, cmd *Command, args [][]byte) {
+	keys, err := cmd.Keys(args, s.keyRefs[:0])
 	if err != nil {
 		return
 	}
 	s.keyRefs = keys
 	for _, k := range keys {
-		key := by.args[k.Pos]
+		key := args[k.Pos]
 		ids := s.tracking.table[string(key)]
-		known := false
-		for _, id := range ids {
-			known = known || id == c.id
-		}
-		if !known {
+		if !slices.Contains(ids, c.id) {
 			s.tracking.table[string(key)] = append(ids, c.id)
 			s.tracking.items++
 			s.boundTracking()
@@ -316,11 +318,13 @@ func (s *Server) trackWrite(key []byte) {
 	for p, ps := range s.tracking.prefixes {
 		if strings.HasPrefix(string(key), p) {
 			k := string(key)
+			if len(ps.order) == 0 {
+				s.tracking.changed = append(s.tracking.changed, p)
+			}
 			if _, ok := ps.keys[k]; !ok {
 				ps.order = append(ps.order, k)
 			}
 			ps.keys[k] = s.current
-			s.tracking.changed = true
 		}
 	}
 	ids, ok := s.tracking.table[string(key)]
@@ -349,15 +353,18 @@ func (s *Server) trackingAfterCommand(c *Client) {
 	}
 }
 
-// flushBroadcast tells the clients in broadcast mode what changed, in the order of the keys.
+// flushBroadcast tells the clients in broadcast mode what changed, in the order of the prefixes and of the keys.
 func (s *Server) flushBroadcast() {
-	if !s.tracking.changed {
+	if len(s.tracking.changed) == 0 {
 		return
 	}
-	s.tracking.changed = false
-	for _, ps := range s.tracking.prefixes {
-		if len(ps.order) == 0 {
-			continue
+	changed := s.tracking.changed
+	s.tracking.changed = nil
+	slices.Sort(changed)
+	for _, p := range changed {
+		ps := s.tracking.prefixes[p]
+		if ps == nil {
+			continue // its clients are gone
 		}
 		slices.Sort(ps.order)
 		for _, c := range ps.clients {

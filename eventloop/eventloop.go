@@ -58,6 +58,8 @@ type Config struct {
 	PauseReadAbove int
 	// StopTimeout bounds the time that a stop waits for slow readers; 0 is 200 ms.
 	StopTimeout time.Duration
+	// Visits has the loop lend its state while it waits: see [Loop.Visit]. It costs about 20 ns a callback.
+	Visits bool
 	// Logf receives one line for each thing an operator should know. May be nil.
 	Logf func(format string, args ...any)
 }
@@ -295,6 +297,7 @@ type Loop struct {
 	trimAfter int64 // see TrimOutput
 	trimmedAt int64
 	stats     statCounters
+	visits    visits
 
 	mail  mailbox
 	addrs atomic.Pointer[[]net.Addr]

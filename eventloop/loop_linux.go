@@ -80,6 +80,7 @@ func New(cfg Config, h Handler) (*Loop, error) {
 	cfg.setDefaults()
 	l := &Loop{cfg: cfg, h: h, done: make(chan struct{}), pool: newPool(), chunks: newChunks()}
 	l.clock.init()
+	l.visits.on = cfg.Visits
 	l.evfd, l.tmfd, l.sidefd, l.spare = -1, -1, -1, -1
 	l.start, l.ready = make(chan struct{}), make(chan error, 1)
 	if err := l.open(); err != nil {
@@ -242,11 +243,15 @@ func (l *Loop) evioOpened(ec evio.Conn) ([]byte, evio.Options, evio.Action) {
 	switch ctx := ec.Context().(type) {
 	case *listener:
 		l.guts.rearm(ctx.ec)
+		l.own()
 		l.accept(ctx)
+		l.disown()
 		return nil, evio.Options{}, leaveIt
 	case sideCtx:
 		l.guts.rearm(l.sideEC)
+		l.own()
 		l.onSide()
+		l.disown()
 		return nil, evio.Options{}, leaveIt
 	case nil:
 		if l.booted {
@@ -292,11 +297,16 @@ func (l *Loop) boot(ec evio.Conn) evio.Action {
 		return l.shutdown()
 	}
 	settime(l.tmfd, 1, 0)
+	l.own()
+	l.visits.open = true
+	l.disown()
 	return evio.Close // the bootstrap connection has done its duty
 }
 
 // evioData: input of a client, or of our own descriptors.
 func (l *Loop) evioData(ec evio.Conn, in []byte) ([]byte, evio.Action) {
+	action := evio.None
+	l.own()
 	switch ctx := ec.Context().(type) {
 	case *Conn:
 		l.stats.in += uint64(len(in))
@@ -305,16 +315,19 @@ func (l *Loop) evioData(ec evio.Conn, in []byte) ([]byte, evio.Action) {
 		l.end(ctx)
 	case mailCtx:
 		if l.onMail() {
-			return nil, l.shutdown()
+			action = l.shutdown()
 		}
 	case timeCtx:
 		l.onTime()
 	}
-	return nil, evio.None
+	l.disown()
+	return nil, action
 }
 
 // evioClosed: evio read the end or an error of a client's input and closed its descriptor.
 func (l *Loop) evioClosed(ec evio.Conn, err error) evio.Action {
+	l.own()
+	defer l.disown()
 	switch c := ec.Context().(type) {
 	case *Conn:
 		l.enter()
@@ -441,6 +454,7 @@ func (l *Loop) release(c *Conn) {
 // descriptor twice; what a stranger opens in between gets a lower number, for those that are closed
 // here were opened before it.
 func (l *Loop) shutdown() evio.Action {
+	l.visits.open = false
 	l.mail.mu.Lock()
 	l.mail.closed = true
 	l.mail.mu.Unlock()

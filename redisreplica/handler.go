@@ -5,6 +5,7 @@ import (
 
 	"github.com/raniellyferreira/redis-inmemory-replica/commands"
 	"github.com/raniellyferreira/redis-inmemory-replica/eventloop"
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/logging"
 )
 
 // handler receives the event loop's callbacks: it is the Replica under another
@@ -64,6 +65,9 @@ func (h *handler) Opened(ec *eventloop.Conn) {
 		return
 	}
 	c.client = h.srv.NewClient(c)
+	if h.log.Enabled(logging.Verbose) {
+		h.log.Verbosef("Accepted %s", c.RemoteAddr())
+	}
 }
 
 func (h *handler) Data(ec *eventloop.Conn, in []byte) {

@@ -58,6 +58,10 @@ func (r *Replica) Answer(c *commands.Client, fn func()) {
 
 // serve lends a client that is not being served the output of its connection.
 func (r *Replica) serve(c *commands.Client, fn func()) {
+	if l, ok := c.Conn().(*local); ok {
+		l.serve(fn)
+		return
+	}
 	cn, ok := c.Conn().(*conn)
 	if !ok || cn.client == nil || cn.IsClosed() {
 		return

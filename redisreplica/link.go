@@ -1,6 +1,7 @@
 package redisreplica
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"net"
@@ -63,16 +64,19 @@ func (r *Replica) updateLink() {
 // linkConfig is the link's configuration as the directives have it.
 func (r *Replica) linkConfig() masterlink.Config {
 	host, port := r.linkHost, r.linkPort
+	timeout := time.Duration(r.v.ReplTimeout) * time.Second
+	times := &r.lib.times
 	return masterlink.Config{
 		Clock: r.Nanos,
 		Addr:  net.JoinHostPort(host, strconv.Itoa(port)),
 		User:  r.v.MasterUser, Pass: r.v.MasterAuth,
 		Dial:          r.masterDialer(),
 		ListeningPort: r.announcedPort(), AnnounceIP: r.v.ReplicaAnnounceIP,
-		ConnectTimeout:   time.Duration(r.v.ReplTimeout) * time.Second,
-		HandshakeTimeout: time.Duration(r.v.ReplTimeout) * time.Second,
-		TransferTimeout:  time.Duration(r.v.ReplTimeout) * time.Second,
-		StreamTimeout:    time.Duration(r.v.ReplTimeout) * time.Second,
+		ConnectTimeout:   cmp.Or(times.connect, timeout),
+		HandshakeTimeout: cmp.Or(times.connect, timeout),
+		TransferTimeout:  cmp.Or(times.sync, timeout),
+		StreamTimeout:    cmp.Or(times.read, timeout),
+		WriteTimeout:     times.write, AckInterval: times.heartbeat,
 		Logf: func(level masterlink.LogLevel, format string, args ...any) {
 			r.Logf(commands.LogLevel(level), format, args...)
 		},
@@ -247,6 +251,9 @@ func (h *linkHostOf) OnState(c masterlink.Change) {
 	}
 	r.linkState = c
 	defer r.tellState()
+	if c.State == masterlink.StateConnected {
+		r.lib.syncs.synced()
+	}
 	switch c.State {
 	case masterlink.StateSync:
 		if c.Info.Size == -1 && !c.Info.Marked {

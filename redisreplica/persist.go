@@ -105,6 +105,7 @@ func (r *Replica) openStartup() error {
 	return nil
 }
 
+//lint:ignore ST1005 redis-server's own words, which end the log
 func fatalLoad(err error) error { return fmt.Errorf("Fatal error loading the DB: %w. Exiting.", err) }
 
 // begin starts the goroutine.

@@ -9,7 +9,6 @@ import (
 	crand "crypto/rand"
 	"crypto/tls"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -36,9 +35,6 @@ import (
 
 // Version of the program.
 const Version = "0.1.0"
-
-// ErrClosed is returned by operations on a Replica that was closed.
-var ErrClosed = errors.New("redisreplica: closed")
 
 // Replica is one server: it follows a master, holds its data and serves it.
 type Replica struct {
@@ -98,6 +94,8 @@ type Replica struct {
 	mu        sync.Mutex
 	started   bool
 	stopped   bool
+	closing   bool // Close was called
+	lib       *library
 	done      chan struct{}
 	runErr    error
 }
@@ -105,8 +103,14 @@ type Replica struct {
 // NewFromConfig builds a server from a configuration that was read already. It
 // binds the listeners; nothing is served before Run.
 func NewFromConfig(conf *config.Registry, log *logging.Logger) (*Replica, error) {
+	return newReplica(conf, log, &library{})
+}
+
+func newReplica(conf *config.Registry, log *logging.Logger, lib *library) (*Replica, error) {
+	lib.stop = make(chan struct{})
+	lib.syncs.done = make(chan struct{})
 	r := &Replica{
-		conf: conf, v: conf.Values, log: log,
+		conf: conf, v: conf.Values, log: log, lib: lib,
 		start: time.Now(), done: make(chan struct{}),
 		stream: replproto.NewStream(0),
 	}
@@ -131,6 +135,7 @@ func NewFromConfig(conf *config.Registry, log *logging.Logger) (*Replica, error)
 		TCPKeepAlive:   time.Duration(conf.Values.TCPKeepalive) * time.Second,
 		MaxConns:       maxConns,
 		ReserveFDs:     reserve,
+		Visits:         lib.on,
 		RejectReply:    []byte("-ERR max number of clients reached\r\n"),
 		Logf:           func(format string, args ...any) { r.Logf(commands.LogWarning, format, args...) },
 	}, (*handler)(r))
@@ -246,6 +251,10 @@ func (r *Replica) Run() error {
 	}
 	r.started = true
 	r.mu.Unlock()
+	return r.serveUntilStopped()
+}
+
+func (r *Replica) serveUntilStopped() error {
 	if r.v.MasterHost == "" {
 		r.log.SetRole('M')
 	}
@@ -282,6 +291,7 @@ func (r *Replica) Run() error {
 	}
 	r.closeRedirects()
 	r.srv.KS.Release()
+	_ = r.sys.Close()
 	if r.pidFile != "" {
 		_ = os.Remove(r.pidFile)
 	}
@@ -293,6 +303,24 @@ func (r *Replica) Run() error {
 	r.mu.Unlock()
 	close(r.done)
 	return err
+}
+
+// release gives back what a Replica holds that was never run.
+func (r *Replica) release() {
+	r.closeOps()
+	if r.tlsServer != nil {
+		r.tlsServer.Close()
+	}
+	r.loop.Stop()
+	_ = r.loop.Run() // it ends at once: its descriptors are closed
+	r.srv.Close()
+	r.srv.KS.Release()
+	_ = r.sys.Close()
+	_ = r.log.Close()
+	r.mu.Lock()
+	r.stopped = true
+	r.mu.Unlock()
+	close(r.done)
 }
 
 // Stop ends the server; any goroutine may call it, any number of times.

@@ -61,6 +61,9 @@ func (r *Replica) configureTLS() error {
 			return err
 		}
 	}
+	if r.lib.tls != nil && r.v.TLSReplication {
+		client = r.lib.tls
+	}
 	r.tlsClient = client
 	if server != nil && r.tlsServer != nil {
 		r.tlsServer.SetConfig(server)

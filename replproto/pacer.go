@@ -2,11 +2,11 @@ package replproto
 
 import "strconv"
 
-// beat is how often a replica makes itself heard, in nanoseconds. The pauses between
+// usualBeat is how often a replica makes itself heard, in nanoseconds. The pauses between
 // the first ACKs of a stream grow to it from eager.
 const (
-	beat  = int64(1e9)
-	eager = int64(10e6)
+	usualBeat = int64(1e9)
+	eager     = int64(10e6)
 )
 
 // Pacer decides what a replica writes to its master after the handshake, and when:
@@ -20,9 +20,19 @@ const (
 //
 // Times are monotonic nanoseconds. The zero value is silent.
 type Pacer struct {
+	// Beat is the time between two ACKs, or empty lines of a load, in nanoseconds; 0 is a second.
+	Beat int64
+
 	mode  paceMode
 	last  int64 // time of the last beat
 	pause int64 // until the next
+}
+
+func (c *Pacer) beat() int64 {
+	if c.Beat > 0 {
+		return c.Beat
+	}
+	return usualBeat
 }
 
 type paceMode uint8
@@ -34,7 +44,7 @@ const (
 )
 
 // Load starts the keepalives of a load.
-func (c *Pacer) Load(now int64) { c.mode, c.last, c.pause = paceLoading, now, beat }
+func (c *Pacer) Load(now int64) { c.mode, c.last, c.pause = paceLoading, now, c.beat() }
 
 // Silence stops all beats: the link of a SYNC fallback acknowledges nothing.
 func (c *Pacer) Silence() { c.mode = paceSilent }
@@ -42,7 +52,7 @@ func (c *Pacer) Silence() { c.mode = paceSilent }
 // Stream appends the first ACK to dst and starts the beat of ACKs. A master that sends
 // its payload without a file starts the stream only on this ACK.
 func (c *Pacer) Stream(now, offset int64, dst []byte) []byte {
-	c.mode, c.last, c.pause = paceAck, now, eager
+	c.mode, c.last, c.pause = paceAck, now, min(eager, c.beat())
 	return AppendAck(dst, offset)
 }
 
@@ -59,7 +69,7 @@ func (c *Pacer) Tick(now, offset int64, dst []byte) []byte {
 	if c.mode == paceSilent || now < c.last+c.pause {
 		return dst
 	}
-	c.last, c.pause = now, min(2*c.pause, beat)
+	c.last, c.pause = now, min(2*c.pause, c.beat())
 	if c.mode == paceLoading {
 		return append(dst, '\n')
 	}

@@ -144,11 +144,11 @@ func (e *Engine) call(l *lua.LState) lua.LValue {
 	args, ok := e.args(l)
 	switch {
 	case !ok:
-		return e.errorTable("ERR Lua redis lib command arguments must be strings or integers")
+		return e.plainError("ERR Lua redis lib command arguments must be strings or integers")
 	case len(args) == 0:
-		return e.errorTable("ERR Please specify at least one argument for this redis lib call")
+		return e.plainError("ERR Please specify at least one argument for this redis lib call")
 	case !e.running:
-		return e.errorTable("ERR redis.call/pcall can only be called inside a script invocation")
+		return e.plainError("ERR redis.call/pcall can only be called inside a script invocation")
 	}
 	v, _ := e.toLua(e.host.Call(args))
 	return v

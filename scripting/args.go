@@ -97,9 +97,19 @@ func optString(l *lua.LState, n int, def string) string {
 	return checkString(l, n)
 }
 
-// checkInt is a number cut to an int as C's lua_Integer: truncated.
+// checkInteger is a number as C's lua_Integer: truncated.
+func checkInteger(l *lua.LState, n int) int { return int(truncate(checkNumber(l, n))) }
+
+func optInteger(l *lua.LState, n, def int) int {
+	if l.Get(n) == lua.LNil {
+		return def
+	}
+	return checkInteger(l, n)
+}
+
+// checkInt is a number as C's int: the low 32 bits of the truncated number. Most of Lua's library takes its integers so.
 func checkInt(l *lua.LState, n int) int {
-	return int(truncate(checkNumber(l, n)))
+	return int(int32(checkInteger(l, n)))
 }
 
 func optInt(l *lua.LState, n, def int) int {
@@ -128,6 +138,15 @@ func pushString(l *lua.LState, s string) int {
 	return 1
 }
 
+// power is C's pow, whose answer to an impossible question is the negative NaN.
+func power(x, y float64) float64 {
+	z := math.Pow(x, y)
+	if z != z && x == x && y == y {
+		return math.Copysign(z, -1)
+	}
+	return z
+}
+
 func (e *Engine) fixMath(t *lua.LTable) {
 	rawSetString(t, "huge", lua.LNumber(math.Inf(1)))
 	set := func(name string, fn lua.LGFunction) { rawSetString(t, name, e.fn(fn)) }
@@ -153,14 +172,18 @@ func (e *Engine) fixMath(t *lua.LTable) {
 	one("deg", func(x float64) float64 { return x / (math.Pi / 180) })
 	one("rad", func(x float64) float64 { return x * (math.Pi / 180) })
 	two := func(name string, f func(a, b float64) float64) {
-		set(name, func(l *lua.LState) int { return pushNumber(l, f(checkNumber(l, 1), checkNumber(l, 2))) })
+		set(name, func(l *lua.LState) int {
+			b := checkNumber(l, 2) // the first complaint is about the second, as from Lua's own library
+			return pushNumber(l, f(checkNumber(l, 1), b))
+		})
 	}
 	two("fmod", math.Mod)
 	two("mod", math.Mod)
-	two("pow", math.Pow)
+	two("pow", power)
 	two("atan2", math.Atan2)
 	set("ldexp", func(l *lua.LState) int {
-		return pushNumber(l, math.Ldexp(checkNumber(l, 1), checkInt(l, 2)))
+		exp := checkInt(l, 2)
+		return pushNumber(l, math.Ldexp(checkNumber(l, 1), exp))
 	})
 	set("frexp", func(l *lua.LState) int {
 		f, x := math.Frexp(checkNumber(l, 1))

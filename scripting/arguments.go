@@ -79,3 +79,21 @@ func (a *arguments) empty() {
 		a.strings = nil
 	}
 }
+
+// newArguments makes tables of arguments that may be kept: four blocks for both.
+func newArguments(keys, argv [][]byte) (k, v *lua.LTable) {
+	total, n := 0, len(keys)+len(argv)
+	for _, list := range [2][][]byte{keys, argv} {
+		for _, b := range list {
+			total += len(b)
+		}
+	}
+	tables := new([2]lua.LTable)
+	values := make([]lua.LValue, n)
+	a := arguments{keys: &tables[0], argv: &tables[1], bytes: make([]byte, 0, total), strings: make([]lua.LString, 0, n)}
+	a.keys.Metatable, a.argv.Metatable = lua.LNil, lua.LNil
+	tableOf(a.keys).array = values[:0:len(keys)]
+	tableOf(a.argv).array = values[len(keys):len(keys):n]
+	a.fill(keys, argv)
+	return a.keys, a.argv
+}

@@ -11,6 +11,8 @@ import (
 //
 //	t[i], a = f(), a + 1    do local t', i', v1, v2 = t, i, f(), a + 1; a = v2; t'[i'] = v1 end
 //
+// A table constructor that ends with a field "name = f()" is helped in passing: the compiler mistakes the call for the last positional element.
+//
 // The names of the new variables begin with a bracket: no script can name them, and error messages pass them over.
 
 // assignments rewrites the statements of a block, in place, and those of every block within.
@@ -64,8 +66,18 @@ func within(exprs ...ast.Expr) {
 		case *ast.AttrGetExpr:
 			within(x.Object, x.Key)
 		case *ast.TableExpr:
-			for _, f := range x.Fields {
+			for i, f := range x.Fields {
 				within(f.Key, f.Value)
+				if i < len(x.Fields)-1 || f.Key == nil {
+					continue
+				}
+				// The compiler would put all values of a call behind the last positional element, were it the last field.
+				switch v := f.Value.(type) {
+				case *ast.FuncCallExpr:
+					v.AdjustRet = true
+				case *ast.Comma3Expr:
+					v.AdjustRet = true
+				}
 			}
 		case *ast.FuncCallExpr:
 			within(x.Func, x.Receiver)

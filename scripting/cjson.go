@@ -492,7 +492,7 @@ func (r *jsonReader) string() string {
 			continue
 		}
 		if r.i >= len(r.s) {
-			r.fail("value", "unexpected end of string", r.i)
+			r.fail("value", "invalid escape code", r.i-1)
 		}
 		c = r.s[r.i]
 		r.i++

@@ -327,15 +327,6 @@ func (e *Engine) begin() {
 	e.host.SetResp(2)
 }
 
-// stringArray makes the table for KEYS or ARGV.
-func (e *Engine) stringArray(args [][]byte) *lua.LTable {
-	t := e.l.CreateTable(len(args), 0)
-	for _, a := range args {
-		t.Append(lua.LString(a))
-	}
-	return t
-}
-
 // appendFailure appends the error with which a script ended.
 func (e *Engine) appendFailure(dst []byte, s *Script, err error) []byte {
 	text, source, line := "ERR "+err.Error(), "", ""

@@ -100,10 +100,12 @@ func TestNumbersStay(t *testing.T) {
 		"local x = 5000 + 1 local ok, y = pcall(function(a) a = a + 1 error({v = a}) end, x) return {x, y.v}":                                             []any{int64(5001), int64(5002)},
 		"local function r(n) if n == 0 then return 0 end local x = n * 5000 local y = r(n - 1) return x + y end return r(100)":                            int64(25250000),
 		"local s = 0 for k, v in pairs({5001, 5002, a = 5003}) do s = s + v v = v + 1 end for i, v in ipairs({5001}) do s = s + v i = i + 1 end return s": int64(20007),
-		"local x = 5000 local a, b = x + 1, x + 2 a, b = b, a return {a, b}":                                                                              []any{int64(5002), int64(5001)},
-		"local x = 5000 + 1 local y = x and x or 0 x = x + 1 return {x, y}":                                                                               []any{int64(5002), int64(5001)},
-		"local function big(n) if n > 0 then local x = n + 5000 big(n - 1) return x end return 0 end return big(3000)":                                    int64(8000),
-		"for i = 1, 3 do local j = i i = i * 5000 if i ~= j * 5000 then return 'bad' end end return 'good'":                                               "good",
+		"local t = {} for i = 1, 3, 0.5 do t[i] = i * 2 end local n, s = 0, 0 for k, v in pairs(t) do n = n + 1 s = s + k end return {n, s, t[1.5], t[2.5]}": []any{
+			int64(5), int64(10), int64(3), int64(5)},
+		"local x = 5000 local a, b = x + 1, x + 2 a, b = b, a return {a, b}":                                           []any{int64(5002), int64(5001)},
+		"local x = 5000 + 1 local y = x and x or 0 x = x + 1 return {x, y}":                                            []any{int64(5002), int64(5001)},
+		"local function big(n) if n > 0 then local x = n + 5000 big(n - 1) return x end return 0 end return big(3000)": int64(8000),
+		"for i = 1, 3 do local j = i i = i * 5000 if i ~= j * 5000 then return 'bad' end end return 'good'":            "good",
 	} {
 		for range 2 {
 			if got, err := e.Eval(script, nil, nil); err != nil || !reflect.DeepEqual(got, want) {

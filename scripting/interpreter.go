@@ -230,6 +230,9 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 					}
 				}
 				cf.Pc = pc
+				if own != nil && wordsOf(&vb).tab == numberTab && b < rkBit {
+					vb = e.number(*(*float64)(wordsOf(&vb).word))
+				}
 				if e.store(l, t, vb, vc) {
 					continue
 				}
@@ -357,6 +360,8 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 					goto compared
 				}
 			}
+			cf.Pc = pc
+			e.checkOrder(l, vb, vc, "__lt", "__lt")
 			e.settle(r, own, b, b+1)
 			e.settle(r, own, c, c+1)
 
@@ -374,6 +379,8 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 					goto compared
 				}
 			}
+			cf.Pc = pc
+			e.checkOrder(l, vb, vc, "__le", "__lt")
 			e.settle(r, own, b, b+1)
 			e.settle(r, own, c, c+1)
 
@@ -474,6 +481,9 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 
 		case lua.OP_CALL, lua.OP_TAILCALL:
 			cf.Pc = pc
+			if inst&0x1ff == 0 {
+				e.ticks -= (reg.top - lb - a) >> 4 // as many arguments as there are: a million take their time
+			}
 			if e.ticks--; e.ticks <= 0 {
 				e.tick(l)
 			}
@@ -535,7 +545,7 @@ func (e *Engine) loop(l *lua.LState, base *frame) {
 			case lua.OP_MOD:
 				z = modulo(float64(x), float64(y))
 			case lua.OP_POW:
-				z = math.Pow(float64(x), float64(y))
+				z = power(float64(x), float64(y))
 			default:
 				z = float64(-x)
 			}

@@ -240,7 +240,8 @@ func (f *Function) Script() *Script { return &f.script }
 // Call executes a function as Run does a script.
 func (e *Engine) Call(dst []byte, f *Function, keys, argv [][]byte, proto int) (out []byte, failed bool) {
 	e.l.Push(f.script.fn)
-	e.l.Push(e.stringArray(keys))
-	e.l.Push(e.stringArray(argv))
+	k, v := newArguments(keys, argv)
+	e.l.Push(k)
+	e.l.Push(v)
 	return e.run(dst, &f.script, 2, proto)
 }

@@ -39,6 +39,20 @@ func (e *Engine) checkIndex(l *lua.LState, operand int, v lua.LValue) {
 	}
 }
 
+// checkOrder raises an error unless two values that are neither numbers nor strings have a metamethod for their comparison.
+func (e *Engine) checkOrder(l *lua.LState, a, b lua.LValue, event, other string) {
+	x, y := typeName(a), typeName(b)
+	if x != y {
+		raise(l, "attempt to compare %s with %s", x, y)
+	}
+	for _, name := range [2]string{event, other} {
+		if a != nil && l.GetMetaField(a, name) != lua.LNil {
+			return
+		}
+	}
+	raise(l, "attempt to compare two %s values", x)
+}
+
 // checkCall raises an error unless a value, which is no function, can be called.
 func (e *Engine) checkCall(l *lua.LState, operand int, v lua.LValue) {
 	if v == nil || l.GetMetaField(v, "__call").Type() != lua.LTFunction {
@@ -75,21 +89,27 @@ func variable(p *lua.FunctionProto, pc, reg int) (kind, name string) {
 			}
 		}
 	case lua.OP_GETTABLE, lua.OP_GETTABLEKS:
-		return "field", operandName(p, c)
+		return "field", operandName(p, set, c)
 	case lua.OP_GETUPVAL:
 		if b < len(p.DbgUpvalues) {
 			return "upvalue", p.DbgUpvalues[b]
 		}
 		return "upvalue", "?"
 	case lua.OP_SELF:
-		return "method", operandName(p, c)
+		return "method", operandName(p, set, c)
 	}
 	return "", ""
 }
 
-func operandName(p *lua.FunctionProto, c int) string {
+// operandName is the name that a key gives: a constant's, which gopher-lua's compiler sometimes puts into a register first.
+func operandName(p *lua.FunctionProto, pc, c int) string {
 	if c >= rkBit {
 		return constantName(p, c&0xff)
+	}
+	if localName(p, c, pc) == "" {
+		if set := lastSet(p, pc, c); set >= 0 && int(p.Code[set]>>26) == lua.OP_LOADK {
+			return constantName(p, int(p.Code[set]&0x3ffff))
+		}
 	}
 	return "?"
 }

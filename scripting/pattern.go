@@ -350,7 +350,7 @@ func (e *Engine) matcher(l *lua.LState, s, p string) *matcher {
 // find serves string.find and string.match.
 func (e *Engine) find(l *lua.LState, name string, find bool) int {
 	s, p := checkString(l, 1), checkString(l, 2)
-	init := optInt(l, 3, 1)
+	init := optInteger(l, 3, 1)
 	if init < 0 {
 		init += len(s) + 1
 	}

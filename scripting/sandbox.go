@@ -57,6 +57,7 @@ func (e *Engine) open(o Options) {
 	}
 	e.fixCoroutine(libs["coroutine"])
 	e.fixString(libs["string"])
+	rawSetString(libs["string"], "__index", lua.LNil) // only the metatable of strings has one
 	e.fixTable(libs["table"])
 	e.fixMath(libs["math"])
 	for _, name := range slices.Sorted(maps.Keys(libs)) {
@@ -435,9 +436,13 @@ func (e *Engine) caught(l *lua.LState, n int) int {
 	if n == 2 && l.Get(-2) == lua.LFalse {
 		switch v := l.Get(-1).(type) {
 		case *lua.LTable:
-			if s, ok := v.RawGetString("err").(lua.LString); ok {
+			switch s := v.RawGetString("err").(type) {
+			case lua.LString, lua.LNumber:
 				l.Pop(1)
 				l.Push(s)
+			default:
+				l.Push(lua.LNil) // as Redis leaves it
+				return 3
 			}
 		case lua.LString:
 			if s := e.luaMessage(string(v)); s != string(v) {
@@ -573,6 +578,9 @@ func parseNumber(s string) (float64, bool) {
 	f, err := strconv.ParseFloat(s, 64)
 	if err != nil && err.(*strconv.NumError).Err != strconv.ErrRange {
 		return 0, false
+	}
+	if f != f {
+		f = math.Float64frombits(0x7ff8 << 48) // C's, whose low bits are 0 (see toBits)
 	}
 	return f, true
 }

@@ -33,13 +33,13 @@ func (e *Engine) fixString(t *lua.LTable) {
 	})
 	set("sub", func(l *lua.LState) int {
 		s := checkString(l, 1)
-		i, j := span(checkInt(l, 2), optInt(l, 3, -1), len(s))
+		i, j := span(checkInteger(l, 2), optInteger(l, 3, -1), len(s))
 		return pushString(l, s[i:j])
 	})
 	set("byte", func(l *lua.LState) int {
 		s := checkString(l, 1)
-		from := optInt(l, 2, 1)
-		i, j := span(from, optInt(l, 3, from), len(s))
+		from := optInteger(l, 2, 1)
+		i, j := span(from, optInteger(l, 3, from), len(s))
 		if j-i > 7900 {
 			raise(l, "string slice too long")
 		}

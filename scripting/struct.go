@@ -127,7 +127,7 @@ func (e *Engine) structPack(l *lua.LState) int {
 		case 'x':
 			b = append(b, 0)
 		case 'b', 'B', 'h', 'H', 'l', 'L', 'T', 'i', 'I':
-			f := checkNumber(l, arg)
+			f := packNumber(l, arg)
 			arg++
 			u := uint64(truncate(f))
 			if f >= 9223372036854775808 && f < 18446744073709551616 {
@@ -150,7 +150,7 @@ func (e *Engine) structPack(l *lua.LState) int {
 				}
 			}
 		case 'f':
-			v := math.Float32bits(float32(checkNumber(l, arg)))
+			v := math.Float32bits(float32(packNumber(l, arg)))
 			arg++
 			if o.big {
 				b = binary.BigEndian.AppendUint32(b, v)
@@ -158,7 +158,7 @@ func (e *Engine) structPack(l *lua.LState) int {
 				b = binary.LittleEndian.AppendUint32(b, v)
 			}
 		case 'd':
-			v := math.Float64bits(checkNumber(l, arg))
+			v := math.Float64bits(packNumber(l, arg))
 			arg++
 			if o.big {
 				b = binary.BigEndian.AppendUint64(b, v)
@@ -166,6 +166,9 @@ func (e *Engine) structPack(l *lua.LState) int {
 				b = binary.LittleEndian.AppendUint64(b, v)
 			}
 		case 'c', 's':
+			if l.GetTop() < arg {
+				argError(l, arg, "string expected, got nil")
+			}
 			s := checkString(l, arg)
 			n := o.size
 			if n == 0 {
@@ -262,4 +265,12 @@ func (e *Engine) structUnpack(l *lua.LState) int {
 		p.total = pos
 	}
 	return n + pushNumber(l, float64(pos+1))
+}
+
+// packNumber is a number argument of pack, which finds a nil of its own behind the last.
+func packNumber(l *lua.LState, n int) float64 {
+	if l.GetTop() < n {
+		argError(l, n, "number expected, got nil")
+	}
+	return checkNumber(l, n)
 }

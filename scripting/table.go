@@ -9,8 +9,8 @@ import (
 func (e *Engine) fixTable(t *lua.LTable) {
 	set := func(name string, fn lua.LGFunction) { rawSetString(t, name, e.fn(fn)) }
 	set("concat", func(l *lua.LState) int {
-		t := checkTable(l, 1)
 		sep := optString(l, 2, "")
+		t := checkTable(l, 1)
 		i, j := optInt(l, 3, 1), optInt(l, 4, length(t))
 		total := 0
 		for k := i; k <= j; k++ {

@@ -1,14 +1,18 @@
 #!/usr/bin/env bash
-# release.sh [VERSION]: the program for every system that it runs on, as archives with checksums, in dist/. The builds are
-# reproducible: the same commit and the same Go make the same bytes.
+# release.sh [VERSION] [os/arch ...]: the program for every system that it runs on (or for those named), as archives with checksums,
+# in dist/. The builds are reproducible: the same commit and the same Go make the same bytes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-version=${1:-$(sed -nE 's/^const Version = "(.*)"$/\1/p' redisreplica/*.go)}
+version=${1:-}
+[ $# -gt 0 ] && shift
+targets=("$@")
+[ ${#targets[@]} -gt 0 ] || targets=(linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64)
+: "${version:=$(sed -nE 's/^const Version = "(.*)"$/\1/p' redisreplica/*.go)}"
 name=redis-inmemory-replica
 stamp=$(git log -1 --format=%ct 2>/dev/null || echo 0)
 rm -rf dist
 mkdir dist
-for t in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64; do
+for t in "${targets[@]}"; do
 	os=${t%/*} arch=${t#*/} ext=
 	[ "$os" = windows ] && ext=.exe
 	dir="$name-$version-$os-$arch"

@@ -38,13 +38,14 @@ var levelNames = [...]string{"debug", "verbose", "notice", "warning"}
 
 // Options of a Logger.
 type Options struct {
-	Level  Level            // least severe level that is written
-	JSON   bool             // one JSON object a line instead of text
-	Path   string           // file to append to; "" for Output
-	Output io.Writer        // where to write without a Path; nil for standard output
-	PID    int              // process id to show
-	Now    func() time.Time // clock; its location is that of the times in the text form
-	Syslog *Syslog          // the system log gets every line too; nil for not
+	Level  Level               // least severe level that is written
+	JSON   bool                // one JSON object a line instead of text
+	Path   string              // file to append to; "" for Output
+	Output io.Writer           // where to write without a Path; nil for standard output
+	PID    int                 // process id to show
+	Now    func() time.Time    // clock; its location is that of the times in the text form
+	Syslog *Syslog             // the system log gets every line too; nil for not
+	Sink   func(Level, string) // gets every message in place of Output, without its secrets; it must not log
 }
 
 // Syslog says how lines go to the system log.
@@ -71,11 +72,12 @@ type Logger struct {
 	secrets []string
 	buf     []byte
 	syslog  *syslogger
+	sink    func(Level, string)
 }
 
 // New opens the log. The error is that of opening the file.
 func New(o Options) (*Logger, error) {
-	l := &Logger{json: o.JSON, pid: o.PID, now: o.Now, path: o.Path, out: o.Output}
+	l := &Logger{json: o.JSON, pid: o.PID, now: o.Now, path: o.Path, out: o.Output, sink: o.Sink}
 	l.level.Store(int32(o.Level))
 	l.role.Store('C')
 	if l.out == nil {
@@ -146,6 +148,12 @@ func (l *Logger) Logf(level Level, format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	msg = l.clean(msg)
+	if l.sink != nil {
+		l.sink(level, msg)
+		if l.file == nil {
+			return
+		}
+	}
 	if l.json {
 		l.buf = l.appendJSON(l.buf[:0], now, level, msg)
 	} else {

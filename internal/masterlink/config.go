@@ -28,6 +28,11 @@ type Config struct {
 	TransferTimeout  time.Duration // silence before and inside of the payload
 	StreamTimeout    time.Duration // silence in the stream, and for each write
 
+	// WriteTimeout bounds each write to the master; 0 is the timeout of its phase.
+	WriteTimeout time.Duration
+	// AckInterval is the time between two acknowledgements; 0 is a second.
+	AckInterval time.Duration
+
 	Backoff Backoff
 
 	// ChunkSize and Chunks bound the bytes of the stream that are read ahead of the loop:

@@ -1,6 +1,7 @@
 package masterlink
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -196,7 +197,7 @@ func (s *session) send(p []byte) error {
 	if len(p) == 0 {
 		return nil
 	}
-	if t := s.cfg.HandshakeTimeout; t > 0 {
+	if t := cmp.Or(s.cfg.WriteTimeout, s.cfg.HandshakeTimeout); t > 0 {
 		_ = s.nc.SetWriteDeadline(time.Now().Add(t))
 	}
 	_, err := s.nc.Write(p)

@@ -1,6 +1,7 @@
 package masterlink
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/replproto"
@@ -81,7 +82,7 @@ func (w *writer) run() {
 			}
 		}
 		if len(out) > 0 {
-			if t := w.s.cfg.StreamTimeout; t > 0 {
+			if t := cmp.Or(w.s.cfg.WriteTimeout, w.s.cfg.StreamTimeout); t > 0 {
 				_ = w.s.nc.SetWriteDeadline(time.Now().Add(t))
 			}
 			if _, err := w.s.nc.Write(out); err != nil {

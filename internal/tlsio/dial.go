@@ -19,7 +19,9 @@ func Dialer(plain *net.Dialer, cfg *tls.Config) func(ctx context.Context, networ
 		if err != nil {
 			host = addr
 		}
-		c.ServerName = host // crypto/tls leaves addresses out of SNI
+		if c.ServerName == "" {
+			c.ServerName = host // crypto/tls leaves addresses out of SNI
+		}
 		t := tls.Client(nc, c)
 		if err := t.HandshakeContext(ctx); err != nil {
 			_ = nc.Close()

@@ -57,6 +57,68 @@ return n`, []string{"a", "b", "c"}, nil, 1},
 	{"memoised recursion", `local memo = {}
 local function fib(n) if n < 2 then return n end if memo[n] then return memo[n] end memo[n] = fib(n-1) + fib(n-2) return memo[n] end
 return tostring(fib(80))`, nil, nil, 1},
+	{"sliding-window rate limiter", `local now, window, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - window)
+local used = redis.call('ZCARD', KEYS[1])
+if used >= limit then
+  local oldest = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+  return {0, used, tostring(oldest[2] + window - now)}
+end
+redis.call('ZADD', KEYS[1], now, now .. ':' .. used)
+redis.call('PEXPIRE', KEYS[1], window)
+return {1, used + 1, '0'}`, []string{"sw"}, []string{"100000", "60000", "2"}, 4},
+	{"reentrant lock", `local owner = redis.call('HGET', KEYS[1], 'owner')
+if owner and owner ~= ARGV[1] then return redis.call('PTTL', KEYS[1]) > 0 and -1 or -2 end
+redis.call('HSET', KEYS[1], 'owner', ARGV[1])
+local depth = redis.call('HINCRBY', KEYS[1], 'depth', 1)
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return depth`, []string{"relock"}, []string{"me", "100000"}, 3},
+	{"move a job to the active list", `local id = redis.call('RPOPLPUSH', KEYS[1], KEYS[2])
+if not id then
+  for i = 1, 3 do redis.call('LPUSH', KEYS[1], string.format('job:%03d', i)) redis.call('HMSET', KEYS[3] .. i, 'name', 'n' .. i, 'attempts', 0) end
+  return nil
+end
+local n = tonumber(string.match(id, '%d+'))
+redis.call('HINCRBY', KEYS[3] .. n, 'attempts', 1)
+local job = redis.call('HGETALL', KEYS[3] .. n)
+local fields = {}
+for i = 1, #job, 2 do fields[job[i]] = job[i + 1] end
+return {id, fields.name, fields.attempts, #job}`, []string{"wait", "active", "job:"}, nil, 5},
+	{"delayed jobs that are due", `if redis.call('ZCARD', KEYS[1]) == 0 then for i = 1, 6 do redis.call('ZADD', KEYS[1], i * 1000, cjson.encode({id = i})) end end
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], 0, ARGV[1], 'LIMIT', 0, ARGV[2])
+local ids = {}
+for i, raw in ipairs(due) do
+  if redis.call('ZREM', KEYS[1], raw) == 1 then ids[#ids + 1] = cjson.decode(raw).id redis.call('LPUSH', KEYS[2], raw) end
+end
+return {#due, ids, redis.call('LLEN', KEYS[2])}`, []string{"delayed", "ready"}, []string{"4500", "3"}, 3},
+	{"leaderboard with neighbours", `for i = 1, 9 do redis.call('ZADD', KEYS[1], 'NX', i * 10, 'p' .. i) end
+redis.call('ZINCRBY', KEYS[1], ARGV[2], ARGV[1])
+local rank = redis.call('ZREVRANK', KEYS[1], ARGV[1])
+local list = redis.call('ZREVRANGE', KEYS[1], math.max(0, rank - 1), rank + 1, 'WITHSCORES')
+local out = {}
+for i = 1, #list, 2 do table.insert(out, list[i] .. '=' .. tostring(list[i + 1] * 1)) end
+return {rank + 1, table.concat(out, ','), #out}`, []string{"board"}, []string{"p3", "25.5"}, 3},
+	{"stock in many places", `local left, want, taken = {}, tonumber(ARGV[1]), {}
+for i, key in ipairs(KEYS) do left[i] = tonumber(redis.call('GET', key) or i * 2) end
+for i = #left, 1, -1 do
+  local n = math.min(left[i], want)
+  left[i], want, taken[#taken + 1] = left[i] - n, want - n, n
+  redis.call('SET', KEYS[i], left[i])
+end
+if want > 0 then return redis.error_reply('SHORT of ' .. want) end
+return taken`, []string{"w:1", "w:2", "w:3"}, []string{"5"}, 4},
+	{"paged scan and count by prefix", `for i = 1, 20 do redis.call('HSET', KEYS[1], (i % 3) .. ':' .. i, i) end
+local cursor, groups = '0', {}
+repeat
+  local page = redis.call('HSCAN', KEYS[1], cursor, 'COUNT', 7)
+  cursor = page[1]
+  for i = 1, #page[2], 2 do local g = page[2][i]:sub(1, 1) groups[g] = (groups[g] or 0) + page[2][i + 1] end
+until cursor == '0'
+return {groups['0'], groups['1'], groups['2']}`, []string{"grouped"}, nil, 2},
+	{"unique visitors and a bitmap", `local id = tonumber(ARGV[1])
+local seen = redis.call('SETBIT', KEYS[1], id, 1)
+redis.call('PFADD', KEYS[2], ARGV[1], ARGV[2])
+return {seen, redis.call('BITCOUNT', KEYS[1]), redis.call('PFCOUNT', KEYS[2]), bit.tohex(bit.bxor(id, 0xff), 4)}`, []string{"bm", "pf"}, []string{"77", "x"}, 2},
 	{"cmsgpack round trip", `local v = cmsgpack.unpack(cmsgpack.pack({1, 'two', {3, true}}))
 return {v[1], v[2], v[3][1], v[3][2]}`, nil, nil, 1},
 }

@@ -84,7 +84,7 @@ func openBrowser(t *testing.T) *browser {
 			out.Close()
 		})
 	}
-	watchdog := time.AfterFunc(time.Minute, end)
+	watchdog := time.AfterFunc(4*time.Minute, end)
 	t.Cleanup(func() {
 		watchdog.Stop()
 		end()

@@ -125,7 +125,7 @@ func TestFaultsAtRandomBytes(t *testing.T) {
 			t.Parallel()
 			n := faults(c.n)
 			if c.name == "silent" {
-				n = scaled(c.n) // each takes seconds
+				n = max(scaled(c.n), 1) // each takes seconds
 			}
 			strikeStream(t, n, c.kinds)
 		})
@@ -513,6 +513,9 @@ var hugeFlag = flag.Int("huge", 64, "megabytes of the argument that TestHugeArgu
 func TestHugeArgument(t *testing.T) {
 	t.Parallel()
 	size := *hugeFlag << 20
+	if testing.Short() {
+		size /= 4
+	}
 	c := newCluster(t, clusterOptions{master: []string{"--repl-backlog-size", strconv.Itoa(2*size + 32<<20), "--client-output-buffer-limit", "replica 0 0 0"}})
 	c.online()
 	c.m.Must(t, "SET", "witness", "v")
@@ -551,12 +554,22 @@ func TestHugeArgument(t *testing.T) {
 	}
 	c.m.Must(t, "DEL", "huge")
 	c.checkpoint()
-	testutil.Eventually(t, 20*time.Second, "the memory comes back", func() error {
-		rss, err := testutil.RSS(c.replica.PID())
-		if err == nil && rss > int64(size)+100<<20 {
-			err = fmt.Errorf("%d MB resident", rss>>20)
+	// The buffers that it took are no longer counted, nor kept from the system. (Resident memory would say the same, but for the race detector's own.)
+	testutil.Eventually(t, 30*time.Second, "the memory comes back", func() error {
+		info, err := c.r.Info("memory")
+		if err != nil {
+			return err
 		}
-		return err
+		for _, field := range []string{"used_memory", "go_heap_sys"} {
+			n, err := strconv.Atoi(info[field])
+			if err != nil {
+				return fmt.Errorf("%s: %w", field, err)
+			}
+			if n > size*3/4+16<<20 {
+				return fmt.Errorf("%s is %d MB", field, n>>20)
+			}
+		}
+		return nil
 	})
 }
 
@@ -567,14 +580,14 @@ func TestSlowDisklessMaster(t *testing.T) {
 	c := newCluster(t, clusterOptions{
 		master: []string{"--repl-diskless-sync", "yes", "--rdb-key-save-delay", "6000", "--rdbcompression", "no"},
 		populate: func(m *testutil.Conn) {
-			m.Must(t, "DEBUG", "POPULATE", "500", "key", "20000")
+			m.Must(t, "DEBUG", "POPULATE", "350", "key", "20000")
 			m.Must(t, "SET", "witness", "old")
 		},
 		replica: []string{"--repl-timeout", "1"},
 	})
 	begun := time.Now()
 	c.online()
-	if took := time.Since(begun); took < 2*time.Second {
+	if took := time.Since(begun); took < 1500*time.Millisecond {
 		t.Errorf("the sync took %v only", took)
 	}
 	c.checkpoint()
