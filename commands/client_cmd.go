@@ -266,9 +266,12 @@ func (s *Server) unpause() {
 	s.paused.postponed = nil
 	for _, c := range list {
 		c.flags &^= flagPostponed
-		if c.flags&flagClosed == 0 {
-			s.Host.Resume(c)
-		}
+		// In a turn of its own: inside the command that ends the pause its writes would not be propagated.
+		s.Host.Again(func() {
+			if c.flags&flagClosed == 0 {
+				s.Host.Resume(c)
+			}
+		})
 	}
 }
 
@@ -281,10 +284,11 @@ func (s *Server) checkPause() {
 // pausedNow holds the command back when a pause covers it. The command is put
 // back into the client's reader, so that it runs first when the pause ends.
 func (s *Server) pausedNow(c *Client, flags Flags) bool {
-	if s.now >= s.paused.until || c.flags&(flagInternal|flagReplicaConn) != 0 {
+	over := s.now >= s.paused.until
+	if over && s.ending == nil || c.flags&(flagInternal|flagReplicaConn) != 0 {
 		return false
 	}
-	if !s.paused.all {
+	if over || !s.paused.all {
 		if flags&(CmdWrite|CmdMayReplicate) == 0 {
 			return false
 		}

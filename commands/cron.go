@@ -37,7 +37,7 @@ func (s *Server) Cron() int64 {
 	if len(s.offsetWaits) != 0 {
 		s.endOffsetWaits(s.now)
 	}
-	if s.activeExpire && !s.Loading && !s.Busy() {
+	if s.activeExpire && !s.Loading && !s.Busy() && s.ending == nil {
 		s.activeExpireCycle(1e9 / hz)
 		if len(s.readyKeys) != 0 {
 			s.serveBlocked() // whose stream has expired is told

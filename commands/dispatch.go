@@ -257,7 +257,7 @@ func (s *Server) gates(c *Client, cmd *Command) bool {
 		// Redis keeps monitors among its replicas.
 		return s.refuse(c, "Replica can't interact with the keyspace")
 	}
-	if s.paused.until != 0 && !obey && s.pausedNow(c, effective) {
+	if (s.paused.until != 0 || s.ending != nil) && !obey && s.pausedNow(c, effective) {
 		return false
 	}
 	if s.snapshot != nil && !obey && s.waitForSnapshot(c, cmd) {

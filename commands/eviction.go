@@ -69,7 +69,7 @@ func (s *Server) notEvictable() int64 {
 // mayEvict tells whether keys may be evicted now. A replica follows its master, a script that stands still is in the middle of
 // its work, and a pause of writes is meant for the time in which the data must not change.
 func (s *Server) mayEvict() bool {
-	return !(s.following && s.V.ReplicaIgnoreMaxmemory) && !s.Loading && !s.Busy() && s.now >= s.paused.until
+	return !(s.following && s.V.ReplicaIgnoreMaxmemory) && !s.Loading && !s.Busy() && s.now >= s.paused.until && s.ending == nil
 }
 
 // evict brings the memory below maxmemory, or does one round of that.

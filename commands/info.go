@@ -119,6 +119,9 @@ func (s *Server) infoServer(b *strings.Builder) {
 	line(b, "tcp_port", p.TCPPort)
 	line(b, "server_time_usec", s.Host.UnixMicro())
 	up := (s.now - p.StartedAt) / 1000
+	if s.ending != nil {
+		line(b, "shutdown_in_milliseconds", max(s.ending.deadline-s.now, 0))
+	}
 	line(b, "uptime_in_seconds", up)
 	line(b, "uptime_in_days", up/86400)
 	line(b, "hz", s.hz())

@@ -201,6 +201,11 @@ func (s *Server) attach(c *Client, state replicaState) *replicaConn {
 	c.replica = r
 	c.flags |= flagReplicaConn
 	m.replicas = append(m.replicas, c)
+	if n, ok := c.conn.(interface{ SetNoDelay(on bool) error }); ok && s.V.ReplDisableTCPNodelay {
+		if err := n.SetNoDelay(false); err != nil {
+			s.Host.Logf(LogWarning, "repl-disable-tcp-nodelay: %v", err)
+		}
+	}
 	return r
 }
 
@@ -223,6 +228,9 @@ func (s *Server) detach(c *Client) {
 	}
 	m.aloneAt = s.now
 	s.countGood()
+	if s.ending != nil {
+		s.Host.Again(s.checkShutdown)
+	}
 	s.Host.Logf(LogNotice, "Connection with replica %s lost.", s.replicaName(c))
 }
 
@@ -366,6 +374,7 @@ func (s *Server) acknowledged(c *Client, offset int64) {
 		s.countGood()
 	}
 	s.endWaitsForAcks()
+	s.checkShutdown()
 }
 
 func (s *Server) replicaName(c *Client) string {

@@ -1,7 +1,10 @@
 package commands
 
 import (
+	"fmt"
 	"github.com/raniellyferreira/redis-inmemory-replica/resp"
+
+	"github.com/raniellyferreira/redis-inmemory-replica/internal/config"
 )
 
 // Reply methods append one reply, or the head of one, to the client's output.
@@ -70,6 +73,10 @@ func (c *Client) afterErrorReply(text []byte) {
 		s.Host.Logf(LogWarning, "== CRITICAL == this replica answered an error to its master: '%s' after processing the command '%s'",
 			text, c.cmdName())
 		s.Stats.ApplyErrors++
+		if s.V.PropagationErrorBehaviour != config.PropagationIgnore && s.V.ReplicaReadOnly {
+			// To end is what was asked for: the data may differ from the master's.
+			panic(fmt.Sprintf("commands: this replica panicked sending an error to its master: '%s' after processing the command '%s'", text, c.cmdName()))
+		}
 	}
 }
 

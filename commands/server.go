@@ -254,6 +254,8 @@ type Server struct {
 	sets         []setSource
 	setIndexes   []object.SetIndex
 	paused       pauseState
+	ending       *ending // the shutdown under way
+	ended        bool    // the loop ends after this turn
 	ops          opsSampler
 	recent       recentBuffers
 	infoProcess  *ProcessInfo // while an INFO is written

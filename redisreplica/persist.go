@@ -193,8 +193,6 @@ func (r *Replica) Signal(name string, interrupt bool) {
 			Save: flags&config.ShutdownSave != 0, NoSave: flags&config.ShutdownNoSave != 0,
 			Now: flags&config.ShutdownNow != 0, Force: flags&config.ShutdownForce != 0,
 		}
-		if r.srv.PrepareShutdown(o) == nil {
-			r.Stop()
-		}
+		r.srv.BeginShutdown(o)
 	})
 }

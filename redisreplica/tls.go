@@ -3,6 +3,7 @@ package redisreplica
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net"
 	"net/netip"
 	"time"
@@ -137,10 +138,30 @@ func (r *Replica) TLSAddrs() []net.Addr {
 // directives say now. The function may be called by any goroutine; it returns when
 // the handshake is done, and goes on with the certificates of the moment in which it was made.
 func (r *Replica) masterDialer() func(ctx context.Context, network, addr string) (net.Conn, error) {
+	plain := new(net.Dialer)
 	if r.tlsClient == nil {
-		return new(net.Dialer).DialContext
+		return dialFrom(plain, r.v.BindSourceAddr, plain.DialContext)
 	}
-	return tlsio.Dialer(r.tlsClient)
+	return dialFrom(plain, r.v.BindSourceAddr, tlsio.Dialer(plain, r.tlsClient))
+}
+
+// dialFrom has plain connect from the address source (bind-source-addr), an IP or empty. One that is
+// no address is an error of each attempt, which the log tells.
+func dialFrom(plain *net.Dialer, source string, dial func(context.Context, string, string) (net.Conn, error)) func(context.Context, string, string) (net.Conn, error) {
+	if source == "" {
+		return dial
+	}
+	ip := net.ParseIP(source)
+	plain.LocalAddr = &net.TCPAddr{IP: ip}
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if network == "unix" {
+			return new(net.Dialer).DialContext(ctx, network, addr)
+		}
+		if ip == nil {
+			return nil, fmt.Errorf("bind-source-addr %q is not an address", source)
+		}
+		return dial(ctx, network, addr)
+	}
 }
 
 // fitTLS returns how many clients the limit on open files has room for, and how

@@ -8,11 +8,7 @@ import (
 // pending names the directives whose feature this version does not have yet. They are accepted and reported as usual,
 // but documented as such, and named in the log at start. Whoever builds the feature takes its names away here; a test
 // holds the list against the code.
-var pending = []string{
-	"bind-source-addr",
-	"shutdown-timeout",
-	"repl-disable-tcp-nodelay", "propagation-error-behavior",
-}
+var pending = []string{}
 
 func markPending(r *Registry) {
 	left := len(pending)

@@ -6,11 +6,11 @@ import (
 	"net"
 )
 
-// Dialer returns a function that connects and does the handshake, both within ctx. cfg is one of [Settings.Client]; a host that is a
+// Dialer returns a function that connects by plain and does the handshake, both within ctx. cfg is one of [Settings.Client]; a host that is a
 // name, not an address, is sent as SNI. Unix sockets are dialled without TLS. Any goroutine may call it.
-func Dialer(cfg *tls.Config) func(ctx context.Context, network, addr string) (net.Conn, error) {
+func Dialer(plain *net.Dialer, cfg *tls.Config) func(ctx context.Context, network, addr string) (net.Conn, error) {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
-		nc, err := new(net.Dialer).DialContext(ctx, network, addr)
+		nc, err := plain.DialContext(ctx, network, addr)
 		if err != nil || network == "unix" {
 			return nc, err
 		}

@@ -269,7 +269,7 @@ func TestDialer(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
-		nc, err := Dialer(cfg)(ctx, "tcp", addr)
+		nc, err := Dialer(new(net.Dialer), cfg)(ctx, "tcp", addr)
 		if err == nil {
 			nc.Close()
 		}
@@ -296,7 +296,7 @@ func TestDialer(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	if nc, err := Dialer(cfg)(ctx, "tcp", silent.Addr().String()); err == nil {
+	if nc, err := Dialer(new(net.Dialer), cfg)(ctx, "tcp", silent.Addr().String()); err == nil {
 		nc.Close()
 		t.Error("a handshake with nobody")
 	}
