@@ -2,7 +2,6 @@ package commands
 
 import (
 	"math"
-	"net"
 	"strconv"
 
 	"github.com/raniellyferreira/redis-inmemory-replica/internal/numeric"
@@ -175,7 +174,7 @@ func (s *Server) abortFailover(why string) {
 	f := &s.failover
 	target := "any replica"
 	if f.host != "" {
-		target = net.JoinHostPort(f.host, strconv.Itoa(f.port))
+		target = f.host + ":" + strconv.Itoa(f.port)
 	}
 	s.Host.Logf(LogNotice, "FAILOVER to %s aborted: %s", target, why)
 	if f.phase == failoverInProgress {

@@ -169,7 +169,7 @@ func TestEvioSpins(t *testing.T) {
 func TestFloodIsHeldBack(t *testing.T) {
 	const (
 		limit    = 1 << 20
-		requests = 200000
+		requests = 400000
 		size     = 64  // of a request
 		reply    = 128 // to each
 	)
