@@ -132,6 +132,10 @@ profile: deps ## CPU profile of our server under a measure of the benchmarks (PR
 	$(GO) run ./benchmarks -runs 1 -profile .bench/profile $(if $(PROFILE),$(PROFILE),-only cpu-get-p16)
 	$(GO) tool pprof -top -nodecount 40 .bench/profile/*.prof
 
+.PHONY: examples
+examples: ## every example of the library, run and looked at (examples/)
+	$(GO) test -count 1 -v ./examples
+
 .PHONY: clean
 clean: ## what the targets above left behind
 	rm -rf $(BIN) bin dist .bench coverage.out

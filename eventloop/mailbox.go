@@ -161,12 +161,12 @@ func (l *Loop) runAllMail() {
 // a microsecond: for assertions, not for hot paths.
 func (l *Loop) OnLoop() bool { return l.goid.Load() == goid() }
 
-// goid reads the number of the calling goroutine off its stack trace, the only
-// place where the runtime shows it.
 // GoroutineID is the number that the runtime shows for the calling goroutine. It costs about a microsecond, and is for the detection of
 // mistakes only.
 func GoroutineID() uint64 { return goid() }
 
+// goid reads the number of the calling goroutine off its stack trace, the only
+// place where the runtime shows it.
 func goid() uint64 {
 	var buf [64]byte
 	b := buf[:runtime.Stack(buf[:], false)]

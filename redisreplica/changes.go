@@ -184,11 +184,9 @@ func (s *subscription) deliver(e ChangeEvent) {
 		s.addValue(&e)
 	}
 	s.fn(e)
-	// Those in the queue are older than what was lost: the program hears of it when it has caught up with them.
-	if len(s.queue) == 0 {
-		if n := s.lost.Swap(0); n > 0 {
-			s.fn(ChangeEvent{Kind: Overflow, Database: -1, Lost: n})
-		}
+	// Some of what is in the queue may be older than what was lost, some newer: the program builds anew in either case, and the sooner the better.
+	if n := s.lost.Swap(0); n > 0 {
+		s.fn(ChangeEvent{Kind: Overflow, Database: -1, Lost: n})
 	}
 }
 

@@ -91,6 +91,9 @@ func (r *Replica) Process() commands.ProcessInfo {
 	f := r.sys.Facts
 	h := r.heap.read()
 	all, main, kids := sysinfo.SelfCPU(), sysinfo.ThreadCPU(), sysinfo.ChildrenCPU()
+	// The runtime may move the loop to another thread, whose clock is behind: a counter must not go back.
+	r.mainCPU.User, r.mainCPU.System = max(r.mainCPU.User, main.User), max(r.mainCPU.System, main.System)
+	main = r.mainCPU
 	return commands.ProcessInfo{
 		PID: f.PID, RSS: rss, FileRSS: file, TotalSystemMemory: f.TotalMemory,
 		UserCPU: all.User.Seconds(), SysCPU: all.System.Seconds(),

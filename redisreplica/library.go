@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Start begins to follow the master and to serve. It returns at once; WaitForSync waits for the data. When ctx ends, the replica closes. It may be
-// called once.
+// Start begins to follow the master and to serve. It returns at once; WaitForSync waits for the data. When ctx ends, the replica closes. A second
+// call does nothing.
 func (r *Replica) Start(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -24,12 +24,12 @@ func (r *Replica) Start(ctx context.Context) error {
 		return nil
 	}
 	r.started = true
+	r.lib.forget = context.AfterFunc(ctx, func() { _ = r.Close() })
 	r.mu.Unlock()
 	if m := r.lib.metrics; m != nil {
 		r.goWhileOpen(r.collectMetrics)
 	}
 	go func() { _ = r.serveUntilStopped() }()
-	context.AfterFunc(ctx, func() { _ = r.Close() })
 	return nil
 }
 
@@ -40,6 +40,9 @@ func (r *Replica) Close() error {
 	first := !r.closing
 	r.closing = true
 	started := r.started
+	if r.lib.forget != nil {
+		r.lib.forget() // a context that lives on must not keep the replica
+	}
 	r.mu.Unlock()
 	if first {
 		close(r.lib.stop) // collectors look once more while the loop lives
@@ -96,7 +99,10 @@ func (w *syncWaiters) synced() {
 // for WithSyncTimeout at most.
 func (r *Replica) WaitForSync(ctx context.Context) error {
 	master := ""
-	if r.visit(func() { master = r.v.MasterHost }) == nil && master == "" {
+	if err := r.visit(func() { master = r.v.MasterHost }); err != nil {
+		return err
+	}
+	if master == "" {
 		return ErrNoMaster
 	}
 	if _, has := ctx.Deadline(); !has && r.lib.times.sync > 0 {
@@ -150,7 +156,7 @@ type SyncStatus struct {
 // unsizedScale is the payload, in bytes, at which the estimate of a transfer of unknown size is a half.
 const unsizedScale = 64 << 20
 
-// SyncStatus is the present state. After Close it is the zero value.
+// SyncStatus is the present state. Before Start and after Close there is none, but for LastSyncTime.
 func (r *Replica) SyncStatus() SyncStatus {
 	var s SyncStatus
 	_ = r.visit(func() {

@@ -26,6 +26,7 @@ type library struct {
 	metrics MetricsCollector
 	syncs   syncWaiters
 	changes changeHub
+	forget  func() bool   // of the context of Start
 	stop    chan struct{} // ends the library's goroutines
 	running sync.WaitGroup
 }
@@ -221,12 +222,14 @@ func (r *Replica) command(db int, args ...string) (resp.Value, error) {
 	select {
 	case <-c.done:
 	case <-r.done:
-		return resp.Value{}, ErrClosed
+		select {
+		case <-c.done: // it was answered before the end
+		default:
+			return resp.Value{}, ErrClosed
+		}
 	}
 	v, err := c.decode()
-	if e := r.visit(func() { r.giveLocal(c) }); e != nil && err == nil {
-		err = e
-	}
+	_ = r.visit(func() { r.giveLocal(c) }) // after the end there is nobody to give it to
 	return v, err
 }
 

@@ -73,6 +73,7 @@ type Replica struct {
 	lastSync                int64 // ns
 	reconnect               int64
 	heap                    heapReader
+	mainCPU                 sysinfo.CPU // of the loop's threads: the most that one has used
 	soft                    []*conn // whose output is above the soft limit
 	reads                   int64   // chunks of input, and outputs of callbacks (INFO)
 	writes                  int64
