@@ -1,7 +1,25 @@
 // Package redisreplica is the embeddable replica and the composition root of
 // the server: it wires the event loop, the command layer, the keyspace and the
 // link to the master together. A Replica is the only type of the project that
-// may be used from any goroutine.
+// may be used from any goroutine; so may what it hands out, but for a Tx.
+//
+// For a program that embeds it: New makes a replica of the master of
+// WithMaster, or a writable server without one; Start begins and returns at
+// once; WaitForSync waits for the first dataset; Close ends all of it. New
+// opens no port without WithReplicaAddr, no file and no log unless told to, and
+// installs no signal handler. Several replicas live side by side in a process.
+//
+// The data are reached in three ways:
+//   - Storage: methods that return copies, from any goroutine;
+//   - Storage.View: several reads of one moment, without copies of strings, while
+//     the server stands still: microseconds, not milliseconds;
+//   - OnChange: a function that is told of each change, in order, on a goroutine
+//     of its own, which the server never waits for.
+//
+// Errors are compared with errors.Is (ErrNoSuchKey, ErrReadOnly, ErrClosed …);
+// a ServerError has the text that a client would get. Any directive of
+// redis.conf is set by WithConfig. docs/embedding.md tells more, and examples/
+// has a program for each use.
 package redisreplica
 
 import (
@@ -74,8 +92,8 @@ type Replica struct {
 	reconnect               int64
 	heap                    heapReader
 	mainCPU                 sysinfo.CPU // of the loop's threads: the most that one has used
-	soft                    []*conn // whose output is above the soft limit
-	reads                   int64   // chunks of input, and outputs of callbacks (INFO)
+	soft                    []*conn     // whose output is above the soft limit
+	reads                   int64       // chunks of input, and outputs of callbacks (INFO)
 	writes                  int64
 	tlsServer               *tlsio.Server     // nil without tls-port
 	tlsConfig               *tls.Config       // of tlsServer
