@@ -23,6 +23,7 @@ func TestExamples(t *testing.T) {
 		"change-hooks":        `map\[PT:1\]\nmap\[BR:1 PT:1\]\nmap\[BR:2 PT:1\]\nmap\[BR:2\]\n`,
 		"client-side-caching": `cached: first edition\nentries after the invalidation: 0\n`,
 	}
+	t.Setenv("MASTER", "") // each brings its own
 	dir := t.TempDir()
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()

@@ -1,4 +1,5 @@
 // Command write-redirection reads here and writes to the master, over one object: a write returns when it shows here.
+// With MASTER set it leaves one key there, example:write-redirection.
 package main
 
 import (

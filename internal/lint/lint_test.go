@@ -39,6 +39,7 @@ var rooms = []room{
 	{dir: "tests", floor: 50},
 	{dir: "tests/testutil", floor: 45, support: true},
 	{dir: "examples", floor: 50},
+	{dir: "examples/internal", floor: 45, support: true},
 	{dir: "redisreplica", floor: 40},
 	{dir: "internal/masterlink", floor: 35},
 	{dir: "internal/tlsio", floor: 35},
