@@ -60,8 +60,9 @@ func TestRSSFollowsMemory(t *testing.T) {
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if p.RSS() != PeakRSS() {
-		t.Error("without its file RSS is not the peak")
+	lo, rss, hi := PeakRSS(), p.RSS(), PeakRSS() // it may grow between two looks
+	if rss < lo || rss > hi {
+		t.Errorf("without its file RSS is %d, not the peak of %d to %d", rss, lo, hi)
 	}
 }
 
