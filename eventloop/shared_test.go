@@ -56,13 +56,15 @@ func TestSharedOutput(t *testing.T) {
 	}
 	// Peers in the order of their connections: the loop may have accepted them in another.
 	order := make([]net.Conn, n)
-	for i, c := range conns {
-		for _, p := range peers {
-			if p.LocalAddr().String() == c.RemoteAddr() {
-				order[i] = p
+	s.do(func() {
+		for i, c := range conns {
+			for _, p := range peers {
+				if p.LocalAddr().String() == c.RemoteAddr() {
+					order[i] = p
+				}
 			}
 		}
-	}
+	})
 	var wg sync.WaitGroup
 	for i, p := range order {
 		wg.Go(func() {
