@@ -24,6 +24,9 @@ var (
 	RedisPath = os.Getenv("REDIS")
 )
 
+// Invariants is set by the build tag of that name: the server is built with checks that take memory of their own.
+var Invariants bool
+
 var built struct {
 	once sync.Once
 	dir  string

@@ -2,4 +2,7 @@
 
 package testutil
 
-func init() { buildFlags = append(buildFlags, "-tags", "invariants") }
+func init() {
+	buildFlags = append(buildFlags, "-tags", "invariants")
+	Invariants = true
+}
