@@ -156,6 +156,21 @@ func TestStorage(t *testing.T) {
 		}()
 		_, _ = last.Get("k")
 	}()
+	// A panic in a view is the caller's, by a visit and by the mailbox; the server goes on.
+	for _, busy := range []bool{false, true} {
+		func() {
+			defer func() {
+				if got := recover(); got != "mine" {
+					t.Errorf("busy %v: recovered %v", busy, got)
+				}
+			}()
+			if busy {
+				r.loop.Post(func() { time.Sleep(20 * time.Millisecond) })
+				time.Sleep(5 * time.Millisecond)
+			}
+			_ = s.View(func(*Tx) error { panic("mine") })
+		}()
+	}
 	if n := must[int64](t)(s.Exists("k", "k", "none", "h")); n != 3 {
 		t.Errorf("%d exist", n)
 	}

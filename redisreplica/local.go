@@ -36,13 +36,17 @@ type waiter struct {
 	done chan struct{}
 	fn   func()
 	run  func() // what the mailbox is given
+	bad  any    // what fn panicked with: it is the caller's, not the loop's
 }
 
 var waiters = sync.Pool{New: func() any {
 	w := &waiter{done: make(chan struct{}, 1)}
 	w.run = func() {
+		defer func() {
+			w.bad = recover()
+			w.done <- struct{}{}
+		}()
 		w.fn()
-		w.done <- struct{}{}
 	}
 	return w
 }}
@@ -66,8 +70,12 @@ func (r *Replica) visit(fn func()) error {
 		return ErrClosed
 	}
 	<-w.done // what is posted runs, also when the loop ends
-	w.fn = nil
+	bad := w.bad
+	w.fn, w.bad = nil, nil
 	waiters.Put(w)
+	if bad != nil {
+		panic(bad)
+	}
 	return nil
 }
 
